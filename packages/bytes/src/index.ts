@@ -1,0 +1,29 @@
+export { alignUp, paddingTo } from "./align.ts";
+export { canonicalJson, compactCanonicalJson, compareCodeUnits, type Json } from "./canonical-json.ts";
+export { assert, CvmError, type CvmErrorOptions, FormatError, type FormatErrorPlace } from "./errors.ts";
+export {
+  digest,
+  DIGEST_SIZE_BYTES,
+  finishSha256,
+  HASH_ALGORITHMS,
+  type HashAlgorithm,
+  isSha256Hex,
+  type Sha256Hex,
+  sha256Hex,
+} from "./hash.ts";
+export {
+  ascii,
+  type FieldType,
+  raw,
+  record,
+  type RecordType,
+  u16be,
+  u16le,
+  u32be,
+  u32le,
+  u64le,
+  u8,
+  type ValueOf,
+} from "./record.ts";
+export { bytesSource, type ByteSource, chunksOf, type FileSource, openFileSource, sliceSource } from "./source.ts";
+export { type ProgressEvent, type ReportProgress } from "./progress.ts";

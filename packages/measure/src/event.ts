@@ -1,0 +1,29 @@
+import type { HashAlgorithm } from "@cvm-build/bytes";
+
+declare const brand: unique symbol;
+/** Index of a TPM platform configuration register, 0..23. */
+export type PcrIndex = number & { readonly [brand]: "PcrIndex" };
+
+/** Where the bytes of an event came from, as exactly as is known. */
+export interface EventSource {
+  /** Section of the UKI. */
+  section?: string;
+  /** File on the ESP or in the image. */
+  file?: string;
+  package?: string;
+  setting?: string;
+  /** A constant of the firmware, the stub or systemd, by name. */
+  constant?: string;
+}
+
+/** One extension of one register: what is hashed, its digest in each bank, and where it came from. */
+export interface MeasuredEvent {
+  pcr: PcrIndex;
+  /** Event type by its specification's name, such as EV_IPL; undefined for what userspace extends without a firmware log. */
+  type: string | undefined;
+  /** What a person calls it: `.linux`, `enter-initrd`, `initrd`. */
+  label: string;
+  /** Lower-case hex digest for each bank. */
+  digests: Partial<Record<HashAlgorithm, string>>;
+  source: EventSource;
+}

@@ -1,0 +1,1 @@
+export { type EventSource, type MeasuredEvent, type PcrIndex } from "./event.ts";

@@ -1,0 +1,118 @@
+import type { ServiceDeclaration } from "./service.ts";
+
+/** Where a value was written. `line` and `column` count from 1. */
+export interface SourcePosition {
+  /** The file as the user would name it, or `command line` or `default`. */
+  file: string;
+  line?: number;
+  column?: number;
+}
+
+/** The image that a stack of profiles describes, every default filled in. */
+export interface Profile {
+  /** The names given with `--profile`, in order. */
+  names: string[];
+  distribution: DistributionSettings;
+  output: OutputSettings;
+  content: ContentSettings;
+  uki: UkiSettings;
+  measure: MeasureSettings;
+  /** Sorted by name. */
+  services: ServiceDeclaration[];
+  /** Sorted by name. */
+  artifacts: ArtifactDeclaration[];
+}
+
+export interface DistributionSettings {
+  distribution: "debian";
+  release: string;
+  /** mkosi's name, as written: x86-64 or arm64. */
+  architecture: "x86-64" | "arm64";
+  /** `Mirror=`, the main archive's address. */
+  mirror?: string;
+  /** `SecurityMirror=` (ours). */
+  securityMirror?: string;
+  /** `Snapshot=`, such as 20260528T084923Z. */
+  snapshot?: string;
+  /** Components: main, contrib, non-free-firmware … */
+  repositories: string[];
+}
+
+export interface OutputSettings {
+  format: "uki";
+  imageId: string;
+  imageVersion: string;
+  /** Absolute. `build/` below the working directory unless set. */
+  outputDirectory: string;
+  compressOutput: "zstd" | "gzip" | "none";
+  compressLevel: number;
+  /** A UUID: where identifiers that look random come from. */
+  seed: string;
+  /** `Notice=` (ours): sentences that the summary, the manifest and the last lines on screen repeat. */
+  notices: string[];
+}
+
+export interface ContentSettings {
+  /** Sorted, without duplicates. `name`, `name=version`, a virtual name, or a path to a .deb. */
+  packages: string[];
+  packageDirectories: string[];
+  /** `WithEssential=` (ours): whether the Essential set is added. */
+  withEssential: boolean;
+  withRecommends: boolean;
+  withDocs: boolean;
+  cleanPackageMetadata: boolean;
+  /** Package names or globs whose files are left out of the tree although they were resolved. */
+  removePackages: string[];
+  extraTrees: { source: string; target: string }[];
+  /** Globs, in order. */
+  removeFiles: string[];
+  /** Ordered patterns as mkosi has them: `-` excludes, the last match wins. Empty keeps all. */
+  kernelModules: string[];
+  kernelCommandLine: string[];
+  /** `UsrMerge` and other finishers need no setting. */
+  hostname?: string;
+  timezone?: string;
+  locale?: string;
+  /** 32 hex digits, or undefined: made at boot. */
+  machineId?: string;
+  /** A crypt(3) hash; undefined locks the account. */
+  rootPasswordHash?: string;
+  rootShell?: string;
+  autologin: boolean;
+  /** systemd units to enable or mask beside the presets, in order (ours, `[Services]`). */
+  enableUnits: string[];
+  maskUnits: string[];
+  /** Unit that the system boots to (ours, `DefaultTarget=`). */
+  defaultTarget: string;
+  /** Seconds since 1970. */
+  sourceDateEpochSec: number;
+  environment: Record<string, string>;
+}
+
+export interface UkiSettings {
+  /** `StubPackage=` (ours), `systemd-boot-efi` unless set. */
+  stubPackage: string;
+  /** `StubRelease=` (ours): the release that the stub comes from, where not the image's own. */
+  stubRelease?: string;
+}
+
+export interface MeasureSettings {
+  banks: ("sha1" | "sha256" | "sha384" | "sha512")[];
+  /** `Phases=` (ours): the phase path that the boot reaches, such as `sysinit:ready`; derived from the image where unset. */
+  phases?: string[];
+}
+
+/** An input that is not a package of the distribution: `artifacts/<name>.yaml`. */
+export interface ArtifactDeclaration {
+  name: string;
+  position: SourcePosition;
+  source:
+    | { kind: "path"; path: string }
+    | { kind: "https"; url: string; sha256: string }
+    /** `integrity` is npm's own: `sha512-<base64>`. */
+    | { kind: "npm"; package: string; version: string; integrity: string }
+    | { kind: "deb"; url: string; sha256: string };
+  /** What goes where in the image; for a `deb`, empty: all of it is unpacked. For an archive, `from` is a path inside it. */
+  files: { from?: string; to: string; mode: number }[];
+  description?: string;
+}
