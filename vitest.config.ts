@@ -1,14 +1,21 @@
 import { defineConfig } from "vitest/config";
 
-/** Unit tests stand beside the code; `test/` holds what crosses packages and takes longer. */
+/** Unit tests stand beside the code and take seconds; `test/` holds what crosses packages, meets peers and boots. */
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["packages/*/src/**/*.test.ts"], testTimeout: 20_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "test/tidy/*.test.ts"],
+          testTimeout: 30_000,
+        },
+      },
       {
         test: {
           name: "whole",
           include: ["test/**/*.test.ts"],
+          exclude: ["test/tidy/**"],
           testTimeout: 300_000,
           hookTimeout: 600_000,
           fileParallelism: false,

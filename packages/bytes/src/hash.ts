@@ -2,6 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 
 /** The digest algorithms of TPM banks and of every digest that cvm-build writes. */
 export const HASH_ALGORITHMS = ["sha1", "sha256", "sha384", "sha512"] as const;
+/** One of `HASH_ALGORITHMS`. */
 export type HashAlgorithm = (typeof HASH_ALGORITHMS)[number];
 
 /** Digest length of each algorithm, in bytes. */

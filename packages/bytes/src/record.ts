@@ -101,6 +101,7 @@ function unsigned(name: string, sizeBytes: 1 | 2 | 4, bigEndian: boolean): Field
   };
 }
 
+/** Unsigned integers of one, two and four bytes, by byte order. */
 export const u8 = unsigned("u8", 1, false);
 export const u16le = unsigned("u16le", 2, false);
 export const u32le = unsigned("u32le", 4, false);
