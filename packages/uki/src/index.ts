@@ -1,1 +1,25 @@
-export {};
+export {
+  type AssembledSection,
+  type AssembledUki,
+  assembleUki,
+  type SectionInput,
+  type UkiRequest,
+} from "./assemble.ts";
+export { joinSources } from "./content.ts";
+export { type UkiErrorCode } from "./error.ts";
+export { type InspectedSection, inspectUki, type UkiInspection } from "./inspect.ts";
+export { readKernelRelease } from "./kernel.ts";
+export { authenticodeDigests, authenticodeRanges, type ByteRange } from "./pe/authenticode.ts";
+export { dumpPe } from "./pe/dump.ts";
+export { type PeImage, type PeSection, readPe } from "./pe/reader.ts";
+export { mergeSbat, readSbat } from "./sbat.ts";
+export {
+  isSectionName,
+  measuredSections,
+  SECTION_NAMES,
+  type SectionName,
+  UKI_SECTIONS,
+  type UkiSectionRule,
+} from "./sections.ts";
+export { findStubVersion, readStubVersion, stubVersionOf, type StubVersion } from "./stub.ts";
+export { effectiveSections, readUki, type Uki, type UkiSection, type UkiSections } from "./uki.ts";
