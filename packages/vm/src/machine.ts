@@ -1,0 +1,110 @@
+import type { Firmware } from "./tools.ts";
+
+/** How guest instructions run: on the processor, or translated. */
+export type Accelerator = "kvm" | "tcg";
+
+/** A TCP port of the host's loopback address that leads to one of the guest. */
+export interface PortForward {
+  hostPort: number;
+  guestPort: number;
+}
+
+/** One virtual machine, completely: equal machines give equal command lines. */
+export interface Machine {
+  firmware: Firmware;
+  accelerator: Accelerator;
+  /** QEMU's name and flags, such as `max,-cx16`. */
+  cpuModel: string;
+  cpus: number;
+  memoryMiB: number;
+  /** Whether `FILES.espDirectory` is attached as the disk to boot from. */
+  bootsFromEsp: boolean;
+  /** User-mode networking with these ports forwarded, or no network card at all. */
+  network: { forwards: readonly PortForward[] } | "none";
+  /** `terminal`: the user's, with QEMU's monitor behind Ctrl-A. `piped`: to cvm-build. */
+  serial: "terminal" | "piped";
+  /** What the guest's own reboot or power-off does: as on hardware, or the machine stops as it is, for its registers to be read. */
+  onGuestExit: "as-asked" | "freeze";
+}
+
+/** File descriptors that QEMU inherits, each one end of a socket pair. */
+export const CHANNEL_DESCRIPTORS = { qmp: 3, qtest: 4, tpm: 5 } as const;
+
+/** Files of a boot, relative to its scratch directory, which is the directory that QEMU runs in. */
+export const FILES = { espDirectory: "esp", vars: "vars.fd", tpmDirectory: "tpm", memory: "memory.bin" } as const;
+
+/**
+ * The processor model that boots Linux reliably.
+ * @param qemuMajor QEMU's major version: before 10, TCG miscomputes CMPXCHG16B and Linux oopses at random
+ */
+export function cpuModelFor(accelerator: Accelerator, qemuMajor: number): string {
+  if (accelerator === "kvm") return "host";
+  return qemuMajor < 10 ? "max,-cx16" : "max";
+}
+
+/**
+ * The arguments of `qemu-system-x86_64` for a machine. Nothing of the user's configuration and no default device takes part,
+ * no device has an option ROM (it would be measured), and there is no entropy device (firmware fails to leave boot services with one).
+ */
+export function qemuArguments(machine: Machine): string[] {
+  const { accelerator, firmware } = machine;
+  const pflash = firmware.varsPath === undefined ? "" : ",pflash0=code,pflash1=vars";
+  return [
+    ["-nodefaults", "-no-user-config"],
+    ["-machine", `q35,accel=${accelerator},smm=off${pflash}`],
+    ["-cpu", machine.cpuModel, "-smp", String(machine.cpus), "-m", `${machine.memoryMiB}M`],
+    ["-display", "none", "-rtc", "base=utc"],
+    firmwareArguments(firmware),
+    ["-chardev", `socket,id=qmp,fd=${CHANNEL_DESCRIPTORS.qmp}`, "-mon", "chardev=qmp,mode=control"],
+    // qtest reads and writes the guest's physical addresses from outside, whichever accelerator runs the guest.
+    ["-chardev", `socket,id=qtest,fd=${CHANNEL_DESCRIPTORS.qtest}`, "-qtest", "chardev:qtest", "-qtest-log", "none"],
+    ["-chardev", `socket,id=tpm,fd=${CHANNEL_DESCRIPTORS.tpm}`, "-tpmdev", "emulator,id=tpm0,chardev=tpm"],
+    ["-device", "tpm-crb,tpmdev=tpm0"],
+    machine.bootsFromEsp ? espArguments() : [],
+    networkArguments(machine.network),
+    serialArguments(machine.serial),
+    machine.onGuestExit === "freeze" ? ["-action", "reboot=shutdown,shutdown=pause,panic=pause"] : [],
+  ].flat();
+}
+
+function firmwareArguments(firmware: Firmware): string[] {
+  if (firmware.varsPath === undefined) return ["-bios", firmware.codePath];
+  return [
+    ...blockDevice({ driver: "file", "node-name": "code", filename: firmware.codePath, "read-only": true }),
+    ...blockDevice({ driver: "file", "node-name": "vars", filename: FILES.vars }),
+  ];
+}
+
+/** QEMU shows the directory as a disk with a FAT16 partition, so that no file system has to be written for a boot. */
+function espArguments(): string[] {
+  return [
+    ...blockDevice({
+      driver: "vvfat",
+      "node-name": "esp",
+      dir: FILES.espDirectory,
+      "fat-type": 16,
+      label: "ESP",
+      "read-only": true,
+    }),
+    "-device",
+    "virtio-blk-pci,drive=esp,bootindex=1",
+  ];
+}
+
+function networkArguments(network: Machine["network"]): string[] {
+  if (network === "none") return [];
+  const forwards = network.forwards.map(
+    ({ hostPort, guestPort }) => `,hostfwd=tcp:127.0.0.1:${hostPort}-:${guestPort}`,
+  );
+  return ["-netdev", `user,id=net0${forwards.join("")}`, "-device", "virtio-net-pci,netdev=net0,romfile="];
+}
+
+function serialArguments(serial: Machine["serial"]): string[] {
+  if (serial === "terminal") return ["-serial", "mon:stdio"];
+  return ["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"];
+}
+
+/** JSON, in which a path may hold commas. */
+function blockDevice(options: Record<string, string | number | boolean>): string[] {
+  return ["-blockdev", JSON.stringify(options)];
+}
