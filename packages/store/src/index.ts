@@ -1,1 +1,11 @@
-export {};
+export { type ArtifactPlace, type ArtifactSource, type DeclaredArtifact } from "./artifacts.ts";
+export { DEBIAN_ARCHIVES, type MirrorSettings, type PublicArchives } from "./debian/mirrors.ts";
+export { type LockedPackages, type PackageSearch } from "./debian/packages.ts";
+export { type PackagesIndex, type RepositoryRequest, type RepositorySnapshot } from "./debian/repository.ts";
+export { type RetryPolicy } from "./download/downloader.ts";
+export { STORE_ERROR_CODES, StoreError, type StoreErrorCode } from "./errors.ts";
+export { type DerivedObject, type WrittenObject } from "./objects/derived-objects.ts";
+export { type StoredObject } from "./objects/object-store.ts";
+export { type PruneOptions, type PruneReport } from "./prune.ts";
+export { openStore, type Store, type StoreOptions } from "./store.ts";
+export { type DamagedFile, type VerifyReport } from "./verify-all.ts";

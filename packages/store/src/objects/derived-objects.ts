@@ -1,0 +1,108 @@
+import { readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { assert, compactCanonicalJson, isSha256Hex, type Sha256Hex } from "@cvm-build/bytes";
+import { isMissing, writeFailure } from "../errors.ts";
+import { replaceFile } from "./durable.ts";
+import { createUnique, makeFolder, type StoreLayout } from "./layout.ts";
+import { stampUse } from "./use-stamp.ts";
+
+/** An object computed from others and kept between builds; the shape that `DerivedCache` of fs-writer asks for. */
+export interface DerivedObject {
+  path: string;
+  sizeBytes: number;
+  /** Digest of the file at `path`. Whoever reads the bytes compares. */
+  sha256: Sha256Hex;
+  /** What the producer wants to find again without opening the object, as JSON. */
+  meta: unknown;
+}
+
+/** What a producer says of the file it wrote. */
+export interface WrittenObject {
+  temporaryPath: string;
+  sizeBytes: number;
+  sha256: Sha256Hex;
+  meta: unknown;
+}
+
+/**
+ * The derived part of the store. Nothing here is flushed to disk: it can be computed again, and flushing would cost more
+ * than most of it is worth. So a power cut may leave an object torn; its size is compared at lookup, its digest by
+ * whoever reads it.
+ */
+export class DerivedObjects {
+  readonly #layout: StoreLayout;
+  readonly #now: () => Date;
+
+  constructor(layout: StoreLayout, { now }: { now: () => Date }) {
+    this.#layout = layout;
+    this.#now = now;
+  }
+
+  /** The object of that kind and key, or undefined where there is none or its size is wrong. */
+  lookup(kind: string, key: Sha256Hex): DerivedObject | undefined {
+    const path = this.#pathOf(kind, key);
+    const noted = readNote(`${path}.json`);
+    if (noted === undefined) return undefined;
+    const status = statSync(path, { throwIfNoEntry: false });
+    if (status?.size !== noted.sizeBytes) return undefined;
+    stampUse(path, { status, now: this.#now() });
+    return { path, ...noted };
+  }
+
+  /**
+   * A fresh path in the store's file system, for a producer (perhaps in a worker) to write to.
+   * @throws StoreError `disk-full`, `store-unusable`
+   */
+  reserve(): string {
+    return createUnique(this.#layout.temporary, "derived.");
+  }
+
+  /**
+   * Moves what was written at `temporaryPath` into place. Two builds that commit the same key leave one of the two
+   * objects, and the note of one of the two: equal, or told apart by the reader's digest.
+   * @throws StoreError `disk-full`, `store-unusable`
+   */
+  commit(kind: string, key: Sha256Hex, written: WrittenObject): DerivedObject {
+    const path = this.#pathOf(kind, key);
+    const { temporaryPath, ...noted } = written;
+    try {
+      makeFolder(dirname(path));
+      renameSync(temporaryPath, path);
+    } catch (error) {
+      rmSync(temporaryPath, { force: true });
+      throw writeFailure(error, path);
+    }
+    replaceFile(`${path}.json`, compactCanonicalJson(noted), { temporaryFolder: this.#layout.temporary });
+    return { path, ...noted };
+  }
+
+  /** Forgets an object that turned out to be torn. */
+  discard(kind: string, key: Sha256Hex): void {
+    const path = this.#pathOf(kind, key);
+    rmSync(`${path}.json`, { force: true });
+    rmSync(path, { force: true });
+  }
+
+  #pathOf(kind: string, key: Sha256Hex): string {
+    assert(/^[a-z][a-z0-9-]*$/.test(kind), `"${kind}" is no kind of derived object`);
+    return join(this.#layout.derived, kind, key);
+  }
+}
+
+/** A note as `commit` wrote it; undefined for one that is missing or torn. */
+function readNote(path: string): Omit<DerivedObject, "path"> | undefined {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  try {
+    const { sizeBytes, sha256, meta } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof sizeBytes !== "number" || typeof sha256 !== "string" || !isSha256Hex(sha256)) return undefined;
+    return { sizeBytes, sha256, meta };
+  } catch {
+    return undefined;
+  }
+}
