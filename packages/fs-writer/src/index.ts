@@ -1,6 +1,38 @@
-export { contentOf, readContent } from "./content.ts";
+export { type ArInput, encodeAr } from "./ar/writer.ts";
+export { type ArMember, readAr } from "./ar/reader.ts";
+export { archivePath } from "./archive-path.ts";
+export { type Compression, checkCompression, compressorIdentity } from "./compression/compress.ts";
+export { decompress, type DecompressOptions, decompressWhole } from "./compression/decompress.ts";
+export { type CompressionFormat, detectCompression } from "./compression/format.ts";
+export { contentChunks, contentOf, readContent } from "./content.ts";
+export { dumpCpio } from "./cpio/dump.ts";
+export { type CpioEntry, readCpio, type ReadCpioOptions } from "./cpio/reader.ts";
+export { readCpioTree } from "./cpio/tree.ts";
+export {
+  type CpioOptions,
+  type CpioRecord,
+  cpioSizeBytes,
+  encodeCpio,
+  layOutCpio,
+  type PathAndNode,
+  type XattrLoss,
+  xattrLosses,
+} from "./cpio/writer.ts";
 export { type DerivedCache, type DerivedObject } from "./derived-cache.ts";
+export { dumpTree } from "./dump-tree.ts";
+export { type FsWriterErrorCode } from "./errors.ts";
 export { compareUtf8, FileTree, parentOf } from "./file-tree.ts";
+export { type PackedSegments, type PackOptions, packSegments, SEGMENT_WORKER } from "./segments/pack.ts";
+export {
+  type Segment,
+  SEGMENT_FORMAT_VERSION,
+  SEGMENT_KIND,
+  segmentSource,
+  verifySegment,
+} from "./segments/segment.ts";
+export { type TarEntryType } from "./tar/format.ts";
+export { readTar, type TarEntry } from "./tar/reader.ts";
+export { encodeTar, type TarInput } from "./tar/writer.ts";
 export {
   type Attributes,
   type Content,
@@ -12,3 +44,5 @@ export {
   type SymlinkNode,
   type TreeNode,
 } from "./tree.ts";
+export { serveTasks } from "./workers/serve-tasks.ts";
+export { WorkerPool, type WorkerPoolOptions } from "./workers/worker-pool.ts";

@@ -1,0 +1,10 @@
+/** Codes of the `CvmError`s that this package throws beside `FormatError`. */
+export type FsWriterErrorCode =
+  /** A path or node that a `FileTree` cannot hold. */
+  | "tree"
+  /** A node that the chosen archive format cannot hold. */
+  | "archive"
+  /** A compression setting that the compressor does not have. */
+  | "compression"
+  /** A worker thread that ended while it had work. */
+  | "worker";

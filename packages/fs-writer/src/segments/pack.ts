@@ -1,0 +1,101 @@
+import { rmSync } from "node:fs";
+import type { ReportProgress } from "@cvm-build/bytes";
+import { checkCompression } from "../compression/compress.ts";
+import { type XattrLoss, xattrLosses } from "../cpio/writer.ts";
+import type { DerivedCache, DerivedObject } from "../derived-cache.ts";
+import type { FileTree } from "../file-tree.ts";
+import { WorkerPool } from "../workers/worker-pool.ts";
+import { planSegments, type SegmentPlan, type SegmentSettings } from "./plan.ts";
+import { type Segment, SEGMENT_KIND } from "./segment.ts";
+import type { SegmentTask, WrittenSegment } from "./write-segment.ts";
+
+export interface PackOptions extends SegmentSettings {
+  /** Where segments are kept and looked for. */
+  cache: DerivedCache;
+  /** A pool of `SEGMENT_WORKER` threads; with `threads` instead, one is made and ended here. */
+  pool?: WorkerPool;
+  /** How many threads compress, unless a pool is given. */
+  threads?: number;
+  report?: ReportProgress;
+}
+
+export interface PackedSegments {
+  /** In the order in which they make up the initrd. */
+  segments: Segment[];
+  /** Extended attributes that the archive cannot carry, such as `security.capability`, in tree order. */
+  losses: XattrLoss[];
+}
+
+/** The module that packs segments, for a `WorkerPool`. */
+export const SEGMENT_WORKER = new URL("./segment-worker.ts", import.meta.url);
+
+/**
+ * Packs a tree as compressed cpio segments, one an origin, and makes only those that the cache does not have. The same
+ * tree and settings give the same bytes, whatever the number of threads and the order in which the tree was filled.
+ * @throws CvmError `archive` where a node does not fit the format, `compression` for a level that does not exist;
+ * FormatError where a file's content is no longer what its digest says
+ */
+export async function packSegments(tree: FileTree, options: PackOptions): Promise<PackedSegments> {
+  checkCompression(options.compression);
+  const plans = planSegments(tree, options);
+  const segments = new Map<SegmentPlan, Segment>();
+  const missing: SegmentPlan[] = [];
+  for (const plan of plans) {
+    const segment = lookUpSegment(options.cache, plan);
+    if (segment) segments.set(plan, segment);
+    else missing.push(plan);
+  }
+  if (missing.length > 0) await packMissing(missing, { ...options, segments });
+  return { segments: plans.flatMap((plan) => segments.get(plan) ?? []), losses: xattrLosses(tree.entries()) };
+}
+
+type PackingOptions = PackOptions & { segments: Map<SegmentPlan, Segment> };
+
+/** The largest first, so that it is not the one that all wait for. */
+async function packMissing(missing: readonly SegmentPlan[], options: PackingOptions): Promise<void> {
+  const ownPool = options.pool ? undefined : new WorkerPool({ module: SEGMENT_WORKER, size: options.threads ?? 1 });
+  const total = missing.length;
+  let done = 0;
+  try {
+    const bySize = [...missing].sort((a, b) => b.weightBytes - a.weightBytes);
+    await Promise.all(
+      bySize.map(async (plan) => {
+        options.segments.set(plan, await packOne(plan, { ...options, pool: options.pool ?? (ownPool as WorkerPool) }));
+        const item = plan.origin === "directories" ? plan.origin : plan.origin.name;
+        options.report?.({ stage: "compress", item, done: ++done, total, unit: "items" });
+      }),
+    );
+  } finally {
+    await ownPool?.[Symbol.asyncDispose]();
+  }
+}
+
+async function packOne(plan: SegmentPlan, options: PackOptions & { pool: WorkerPool }): Promise<Segment> {
+  const { cache, compression, mtimeClampSec, pool } = options;
+  const temporaryPath = cache.reserve();
+  const task: SegmentTask = { entries: plan.entries, compression, mtimeClampSec, temporaryPath };
+  try {
+    const written = await pool.run<SegmentTask, WrittenSegment>(task);
+    const { uncompressedSizeBytes } = written;
+    const object = cache.commit(SEGMENT_KIND, plan.key, { temporaryPath, ...written, meta: { uncompressedSizeBytes } });
+    return segmentOf(plan, object, { uncompressedSizeBytes, fromCache: false });
+  } catch (error) {
+    rmSync(temporaryPath, { force: true });
+    throw error;
+  }
+}
+
+function lookUpSegment(cache: DerivedCache, plan: SegmentPlan): Segment | undefined {
+  const object = cache.lookup(SEGMENT_KIND, plan.key);
+  const uncompressedSizeBytes: unknown = Reflect.get(Object(object?.meta), "uncompressedSizeBytes");
+  if (!object || typeof uncompressedSizeBytes !== "number") return undefined;
+  return segmentOf(plan, object, { uncompressedSizeBytes, fromCache: true });
+}
+
+function segmentOf(
+  { origin, key, entries }: SegmentPlan,
+  { path, sizeBytes, sha256 }: DerivedObject,
+  rest: Pick<Segment, "uncompressedSizeBytes" | "fromCache">,
+): Segment {
+  return { origin, key, path, sizeBytes, sha256, entryCount: entries.length, ...rest };
+}

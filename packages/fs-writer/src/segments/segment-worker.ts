@@ -1,0 +1,4 @@
+import { serveTasks } from "../workers/serve-tasks.ts";
+import { writeSegment } from "./write-segment.ts";
+
+serveTasks(writeSegment);
