@@ -9,3 +9,15 @@ export {
   type UkiSettings,
 } from "./profile.ts";
 export { type Probe, type ServiceDeclaration } from "./service.ts";
+export { type ProfileErrorCode } from "./error.ts";
+export {
+  type LoadedProfile,
+  loadProfile,
+  type LoadRequest,
+  type MergedSetting,
+  type UnsupportedSetting,
+} from "./load.ts";
+export { parseService } from "./read-service.ts";
+export { parseArtifact } from "./read-artifact.ts";
+export { serviceJsonSchema } from "./service-schema.ts";
+export { artifactJsonSchema } from "./artifact-schema.ts";

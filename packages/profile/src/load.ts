@@ -1,0 +1,135 @@
+import { assert, CvmError, type Sha256Hex } from "@cvm-build/bytes";
+import { describeUnsupported } from "./assignment.ts";
+import { readDeclarations } from "./declaration.ts";
+import { profileError, type ProfileErrorCode } from "./error.ts";
+import type { Profile, SourcePosition } from "./profile.ts";
+import { ConfigReader } from "./reader.ts";
+import { checkServiceGraph } from "./service-graph.ts";
+import type { SettingStore } from "./setting-store.ts";
+import { type FilledSettings, findSetting, SETTINGS } from "./setting-table.ts";
+
+/** What to load, and all that the result may depend on beside the files. */
+export interface LoadRequest {
+  /** Absolute directory of the configuration; nothing outside it is read. */
+  directory: string;
+  /** `--profile`, in order. */
+  profiles: readonly string[];
+  /** `--setting Section.Name=value`, in order; an empty value resets. */
+  settings: readonly { name: string; value: string }[];
+  /** The default of `Architecture=`, and what `[Match] HostArchitecture=` asks for. */
+  hostArchitecture: "x86-64" | "arm64";
+  /** Whether settings of mkosi's that cvm-build does not have are listed instead of refused. */
+  ignoreUnsupported: boolean;
+  /** Absolute working directory: relative paths of the command line start there, and `build/` is made there. */
+  invocationDirectory: string;
+  /** The caller's environment; only what `PassEnvironment=` lists is looked at. */
+  environment: Readonly<Record<string, string>>;
+}
+
+/** A profile with what there is to say of its making. */
+export interface LoadedProfile {
+  profile: Profile;
+  /** Every setting in the order of the reference. */
+  settings: MergedSetting[];
+  /** Empty unless `ignoreUnsupported`. */
+  unsupported: UnsupportedSetting[];
+  /** Every file read, by its path below the directory, sorted. */
+  files: { path: string; sha256: Sha256Hex }[];
+}
+
+/** A setting's final value and where it comes from. */
+export interface MergedSetting {
+  section: string;
+  name: string;
+  /** Formatted; a list for settings that hold several values, undefined where there is none. */
+  value: string | string[] | undefined;
+  /** The assignments that count, weakest first. */
+  sources: SourcePosition[];
+  isDefault: boolean;
+}
+
+/** A setting (or a value of one) that mkosi has and cvm-build does not. */
+export interface UnsupportedSetting {
+  position: SourcePosition;
+  /** `Section.Name`, or `Section.Name=value` where only the value is refused. */
+  name: string;
+  /** What to do instead, one sentence. */
+  useInstead: string;
+}
+
+/**
+ * Loads the image that a stack of profiles describes: reads the files in mkosi's order, merges, validates.
+ * @throws CvmError with a `ProfileErrorCode`; its details name file, line, column and setting
+ */
+export function loadProfile(request: LoadRequest): LoadedProfile {
+  const reader = new ConfigReader(request);
+  reader.read();
+  const { store, disk, unsupported } = reader;
+  if (unsupported.length > 0 && !request.ignoreUnsupported) throw unsupportedError(unsupported);
+  checkCompressLevel(store);
+  const { services, artifacts } = readDeclarations(reader);
+  checkServiceGraph(services);
+  const names = store.valueOf("Config.Profiles") as string[];
+  return {
+    profile: { names, ...fillSettings(store), services: services.map(({ service }) => service), artifacts },
+    settings: mergedSettings(store),
+    unsupported,
+    files: disk.files,
+  };
+}
+
+/** Fills the settings of a profile from the table. */
+function fillSettings(store: SettingStore): FilledSettings {
+  const filled: Record<string, Record<string, unknown>> = {};
+  for (const group of ["distribution", "output", "content", "uki", "measure"]) filled[group] = {};
+  for (const row of SETTINGS) {
+    if (row.field === undefined) continue;
+    const [group, key] = row.field.split(".") as [string, string];
+    const value = store.value(row);
+    if (value !== undefined) filled[group]![key] = value;
+  }
+  // The table's types say that each field gets a value of its type.
+  return filled as unknown as FilledSettings;
+}
+
+function mergedSettings(store: SettingStore): MergedSetting[] {
+  return SETTINGS.map((row) => {
+    const formatted = store.formatted(row);
+    const sources = store.effective(row).map(({ position }) => position);
+    return {
+      section: row.section,
+      name: row.name,
+      value: row.kind.merge === "last" ? formatted?.[0] : formatted,
+      sources,
+      isDefault: sources.length === 0,
+    };
+  });
+}
+
+/** gzip has nine levels, zstd more. */
+function checkCompressLevel(store: SettingStore): void {
+  const level = store.valueOf("Output.CompressLevel");
+  if (store.valueOf("Output.CompressOutput") !== "gzip" || Number(level) <= 9) return;
+  const [source] = store.effective(findSetting("Output.CompressLevel")!);
+  assert(source !== undefined, "the default level suits gzip");
+  throw profileError("profile-bad-value", {
+    cannot: 'read setting "Output.CompressLevel"',
+    at: source.position,
+    expected: "a whole number 0..9 for gzip",
+    got: String(level),
+    setting: "Output.CompressLevel",
+  });
+}
+
+function unsupportedError(unsupported: readonly UnsupportedSetting[]): CvmError<ProfileErrorCode> {
+  const list = unsupported.map((setting) => `  ${describeUnsupported(setting)}`).join("\n");
+  const count = unsupported.length === 1 ? "1 setting" : `${unsupported.length} settings`;
+  return new CvmError(
+    "profile-unsupported",
+    `cannot use ${count} of mkosi: expected settings that cvm-build has, got\n${list}`,
+    {
+      hint: "change them as said, or list and skip them with --ignore-unsupported",
+      details: { ...unsupported[0]!.position, setting: unsupported[0]!.name, unsupported },
+    },
+  );
+}
