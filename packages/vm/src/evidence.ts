@@ -2,34 +2,21 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { finishSha256, type Sha256Hex } from "@cvm-build/bytes";
-import type { Host } from "./accelerator.ts";
 import { logBytes } from "./event-log/choose.ts";
 import { findEventLog } from "./event-log/find.ts";
 import { ramRanges } from "./guest-memory.ts";
-import type { Accelerator, PortForward } from "./machine.ts";
-import type { VmTools } from "./tools.ts";
+import { type ImageBoot, startImage } from "./image-boot.ts";
+import type { Accelerator } from "./machine.ts";
 import { CrbTransport } from "./tpm/crb.ts";
 import { type PcrValues, readAllPcrs } from "./tpm/pcrs.ts";
-import { type EspFile, VirtualMachine } from "./virtual-machine.ts";
 import { type EndCondition, waitForEnd } from "./wait.ts";
 
 /** A boot for its evidence. */
-export interface EvidenceRequest {
-  tools: VmTools;
-  host: Host;
-  /** The image to boot, a PE file for the removable-media path of the ESP. */
-  imagePath: string;
-  /** More files on the ESP, such as addons. */
-  espFiles?: readonly EspFile[];
-  memoryMiB: number;
-  cpus: number;
-  network: { forwards: readonly PortForward[] } | "none";
+export interface EvidenceRequest extends ImageBoot {
   /** The boot ends with the first of these that holds. */
   until: readonly EndCondition[];
   /** After this the boot has failed. */
   timeoutSec: number;
-  temporaryDirectory: string;
-  signal?: AbortSignal;
 }
 
 /** What a boot left behind, read from outside the guest. */
@@ -55,9 +42,6 @@ export interface Evidence {
   durationSec: number;
 }
 
-/** Where removable media have their loader. @see UEFI Specification, section 3.5.1.1 */
-export const REMOVABLE_MEDIA_PATH = "EFI/BOOT/BOOTX64.EFI";
-
 /**
  * Boots an image and reads the TPM's registers and the event log back, with no help from the guest: the guest is paused,
  * the TPM is asked through its own registers, and the log is found in RAM. Nothing is left running or on disk, whatever happens.
@@ -65,24 +49,8 @@ export const REMOVABLE_MEDIA_PATH = "EFI/BOOT/BOOTX64.EFI";
  */
 export async function collectEvidence(request: EvidenceRequest): Promise<Evidence> {
   const { tools, host, memoryMiB, cpus } = request;
-  request.signal?.throwIfAborted();
   const startMs = performance.now();
-  await using vm = await VirtualMachine.start({
-    tools,
-    machine: {
-      firmware: tools.firmware,
-      accelerator: host.accelerator,
-      cpuModel: host.cpuModel,
-      cpus,
-      memoryMiB,
-      bootsFromEsp: true,
-      network: request.network,
-      serial: "piped",
-      onGuestExit: "freeze",
-    },
-    esp: [{ espPath: REMOVABLE_MEDIA_PATH, hostPath: request.imagePath }, ...(request.espFiles ?? [])],
-    temporaryDirectory: request.temporaryDirectory,
-  });
+  await using vm = await startImage(request, { serial: "piped", onGuestExit: "freeze" });
   const endedBy = await waitForEnd(vm, request);
   const durationSec = (performance.now() - startMs) / 1000;
   await vm.pause();

@@ -27,7 +27,8 @@ export async function connectQmp(stream: Duplex, onEvent: (event: QmpEvent) => v
   const channel = new LineChannel(stream, {
     name: "qmp",
     isAnswer(line) {
-      const message = parseMessage(line);
+      // Runs as the stream delivers: what is no message is an answer, refused by whoever waits for one.
+      const message = asObject(tryParse(line));
       if (typeof message.event !== "string") return true;
       onEvent({ event: message.event, data: asObject(message.data) });
       return false;
@@ -50,12 +51,16 @@ export async function connectQmp(stream: Duplex, onEvent: (event: QmpEvent) => v
 }
 
 function parseMessage(line: string): Record<string, unknown> {
+  const message = tryParse(line);
+  if (message !== undefined) return asObject(message);
+  throw new VmError("boot-failed", `cannot parse QMP message "${line.slice(0, 80)}": expected JSON, got other text`);
+}
+
+function tryParse(line: string): unknown {
   try {
-    return asObject(JSON.parse(line));
-  } catch (cause) {
-    throw new VmError("boot-failed", `cannot parse QMP message "${line.slice(0, 80)}": expected JSON, got none`, {
-      cause,
-    });
+    return JSON.parse(line);
+  } catch {
+    return undefined;
   }
 }
 

@@ -69,9 +69,15 @@ export class Scratch implements AsyncDisposable {
     return new Scratch(directory, keeper);
   }
 
-  /** Starts a program in the scratch directory. Where stderr is a pipe its end is kept as diagnostics. */
-  start(program: string, { args, stdio }: { args: readonly string[]; stdio: StdioOptions }): KeptProcess {
-    const child = spawn(program, args, { cwd: this.directory, stdio });
+  /**
+   * Starts a program in the scratch directory. Where stderr is a pipe its end is kept as diagnostics.
+   * @param options.session `own` keeps the terminal's Ctrl-C from it, `shared` lets it use the terminal
+   */
+  start(
+    program: string,
+    { args, stdio, session }: { args: readonly string[]; stdio: StdioOptions; session: "own" | "shared" },
+  ): KeptProcess {
+    const child = spawn(program, args, { cwd: this.directory, stdio, detached: session === "own" });
     this.#tell("keep", child.pid);
     let exit: ProcessExit | undefined;
     let diagnostics = "";

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, stat, symlink } from "node:fs/promises";
 import type { Duplex } from "node:stream";
 import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { VmError } from "./errors.ts";
 import { GuestMemory } from "./guest-memory.ts";
 import { CHANNEL_DESCRIPTORS, FILES, type Machine, qemuArguments } from "./machine.ts";
@@ -12,6 +13,9 @@ import type { VmTools } from "./tools.ts";
 
 /** What a FAT16 disk of QEMU's holds. */
 const MAX_ESP_BYTES = 500_000_000;
+
+/** QEMU greets before the guest executes anything. */
+const MAX_START_MS = 30_000;
 
 /** A file on the EFI system partition: where the firmware sees it, and the host's file that it is. */
 export interface EspFile {
@@ -80,6 +84,7 @@ export class VirtualMachine implements AsyncDisposable {
     const swtpm = scratch.start(tools.swtpm, {
       args: ["socket", "--tpm2", "--tpmstate", `dir=${FILES.tpmDirectory}`, "--ctrl", "type=unixio,clientfd=3"],
       stdio: ["ignore", "ignore", "pipe", "pipe"],
+      session: "own",
     });
     // The same socket pair leads from QEMU straight to swtpm: QEMU sends a file descriptor over it, which Node could not pass on.
     const tpmSocket = channel(swtpm, 3);
@@ -87,6 +92,7 @@ export class VirtualMachine implements AsyncDisposable {
     const qemu = scratch.start(tools.qemu, {
       args: qemuArguments(machine),
       stdio: [terminal ? "inherit" : "pipe", terminal ? "inherit" : "pipe", "pipe", "pipe", "pipe", tpmSocket],
+      session: terminal ? "shared" : "own",
     });
     tpmSocket.destroy();
     const serial = qemu.child.stdout ? new SerialLog(qemu.child.stdout, () => performance.now()) : undefined;
@@ -96,14 +102,10 @@ export class VirtualMachine implements AsyncDisposable {
       if (event === "SHUTDOWN" && data.guest === true) guestExit.value ??= String(data.reason);
     };
     try {
-      const qmp = await connectQmp(channel(qemu, CHANNEL_DESCRIPTORS.qmp), onEvent);
+      const qmp = await withinStartTime(connectQmp(channel(qemu, CHANNEL_DESCRIPTORS.qmp), onEvent));
       return new VirtualMachine({ scratch, qemu, qmp, serial, guestExit });
     } catch (cause) {
-      await Promise.race([qemu.exited, new Promise((done) => setTimeout(done, 1000).unref())]);
-      const said = `${swtpm.diagnostics()}\n${qemu.diagnostics()}`.trim();
-      throw new VmError("boot-failed", `cannot start QEMU: expected a machine, got "${said || "no answer"}"`, {
-        cause,
-      });
+      throw await startError({ qemu, swtpm, cause });
     }
   }
 
@@ -112,10 +114,15 @@ export class VirtualMachine implements AsyncDisposable {
     return this.#guestExit.value;
   }
 
-  /** QEMU's own name of the machine's state: `running`, `paused`, `internal-error`, `guest-panicked`… */
+  /** QEMU's own name of the machine's state: `running`, `paused`, `internal-error`…, or `ended` once QEMU is gone. */
   async state(): Promise<string> {
-    const { status } = (await this.qmp.execute("query-status")) as { status?: unknown };
-    return String(status);
+    try {
+      const { status } = (await this.qmp.execute("query-status")) as { status?: unknown };
+      return String(status);
+    } catch (error) {
+      if (error instanceof VmError) return "ended";
+      throw error;
+    }
   }
 
   /** Stops the guest's processors. */
@@ -136,6 +143,30 @@ export class VirtualMachine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#scratch[Symbol.asyncDispose]();
   }
+}
+
+async function withinStartTime<T>(work: Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  const late = sleep(MAX_START_MS, undefined, { signal: stop.signal }).then(() => {
+    throw new VmError("boot-failed", `cannot start QEMU: expected a greeting within ${MAX_START_MS} ms, got none`);
+  });
+  late.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    stop.abort();
+  }
+}
+
+/** Why QEMU did not answer: what it and swtpm said, once QEMU has ended. */
+async function startError(parts: { qemu: KeptProcess; swtpm: KeptProcess; cause: unknown }): Promise<VmError> {
+  const { qemu, swtpm, cause } = parts;
+  await Promise.race([qemu.exited, sleep(1000, undefined, { ref: false })]);
+  const said = `${swtpm.diagnostics()}\n${qemu.diagnostics()}`.trim() || `exit status ${qemu.exit()?.status}`;
+  return new VmError("boot-failed", `cannot start QEMU: expected a machine, got "${said}"`, {
+    ...(said.includes("host forwarding") && { hint: "another program listens on that port: forward a different one" }),
+    cause,
+  });
 }
 
 function channel(process: KeptProcess, descriptor: number): Duplex {

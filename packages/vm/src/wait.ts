@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { HashAlgorithm } from "@cvm-build/bytes";
+import type { CvmErrorOptions, HashAlgorithm } from "@cvm-build/bytes";
 import { VmError } from "./errors.ts";
 import { CrbTransport, isCrbIdle } from "./tpm/crb.ts";
 import { glanceAtPcr, type PcrGlance } from "./tpm/pcrs.ts";
@@ -19,8 +19,12 @@ export type EndCondition =
 const POLL_MS = 100;
 /** Glancing at a register pauses the guest for some milliseconds. */
 const GLANCE_MS = 1000;
-/** What Linux writes when it gives up. */
-const PANIC = "Kernel panic - not syncing";
+/** What is written to the serial port by who gives up, and what that means. */
+const GIVE_UPS = {
+  "Kernel panic - not syncing": "a kernel panic",
+  "UEFI Interactive Shell": "the firmware's shell, since nothing else would boot",
+  "BdsDxe: No bootable option": "a firmware that found nothing to boot",
+} as const;
 const TAIL_LINES = 15;
 
 /**
@@ -46,7 +50,7 @@ export async function waitForEnd(
   throw new VmError(
     "boot-timeout",
     `cannot see the end of the boot: expected ${until.map(describe).join(" or ")} within ${timeoutSec} s, got "${lastLine(vm)}"`,
-    { details: { serialTail: vm.serial?.tail(TAIL_LINES) ?? "" } },
+    guestsLastLines(vm),
   );
 }
 
@@ -64,22 +68,29 @@ function holds(condition: EndCondition, { vm, registers }: { vm: VirtualMachine;
 }
 
 async function failEarly(vm: VirtualMachine): Promise<void> {
-  const exit = vm.qemu.exit();
-  const reason =
-    exit !== undefined
-      ? `the end of QEMU (${exit.signal ?? `exit status ${exit.status}`}): ${vm.qemu.diagnostics().trim()}`
-      : vm.guestExit !== undefined
-        ? `"${vm.guestExit}"`
-        : vm.serial?.text.includes(PANIC)
-          ? "a kernel panic"
-          : (await vm.state()) === "internal-error"
-            ? `an error of the accelerator: ${vm.qemu.diagnostics().trim().split("\n")[0]}`
-            : undefined;
+  const reason = await whyItEnded(vm);
   if (reason === undefined) return;
-  throw new VmError("boot-failed", `cannot boot the image: expected it to run on, got ${reason}`, {
-    hint: `the guest's last lines:\n${vm.serial?.tail(TAIL_LINES) ?? ""}`,
-    details: { serialTail: vm.serial?.tail(TAIL_LINES) ?? "" },
-  });
+  throw new VmError("boot-failed", `cannot boot the image: expected it to run on, got ${reason}`, guestsLastLines(vm));
+}
+
+async function whyItEnded(vm: VirtualMachine): Promise<string | undefined> {
+  if (vm.guestExit !== undefined) return `"${vm.guestExit}"`;
+  const text = vm.serial?.text ?? "";
+  const givenUp = Object.entries(GIVE_UPS).find(([words]) => text.includes(words));
+  if (givenUp !== undefined) return givenUp[1];
+  const state = await vm.state();
+  if (state === "internal-error") return `an error of the accelerator: ${vm.qemu.diagnostics().trim().split("\n")[0]}`;
+  if (state !== "ended") return undefined;
+  const { signal, status } = await vm.qemu.exited;
+  return `the end of QEMU (${signal ?? `exit status ${status}`}) ${vm.qemu.diagnostics().trim()}`.trim();
+}
+
+function guestsLastLines(vm: VirtualMachine): CvmErrorOptions {
+  const serialTail = vm.serial?.tail(TAIL_LINES) ?? "";
+  return {
+    hint: serialTail === "" ? "the guest wrote nothing" : `the guest's last lines:\n${serialTail}`,
+    details: { serialTail },
+  };
 }
 
 /** The registers that conditions ask for, looked at once a second at moments when the guest does not use the TPM. */
@@ -112,7 +123,7 @@ class RegisterWatch {
   async update(): Promise<void> {
     const isDue = performance.now() - this.#lookedMs >= GLANCE_MS;
     if (!isDue || this.#wanted.length === 0 || this.#vm.guestExit !== undefined) return;
-    if (this.#vm.qemu.exit() !== undefined || (await this.#vm.state()) !== "running") return;
+    if ((await this.#vm.state()) !== "running") return;
     await this.#vm.pause();
     try {
       if (await isCrbIdle(this.#vm.physical)) await this.#look();

@@ -29,7 +29,7 @@ const MAX_FINAL_ENTRIES = 1024;
  * @throws VmError `evidence` where no log is found
  */
 export async function findEventLog(
-  memory: GuestMemory,
+  memory: Pick<GuestMemory, "read">,
   { ranges, pcrs }: { ranges: readonly RamRange[]; pcrs: PcrValues },
 ): Promise<FoundLog> {
   const candidates: LogCandidate[] = [];
@@ -107,7 +107,7 @@ function finalTables(pages: readonly Buffer[], candidates: readonly LogCandidate
 
 /** What a log or table may take, from its start; the window may hold only its beginning. */
 async function readAt(
-  memory: GuestMemory,
+  memory: Pick<GuestMemory, "read">,
   place: { bytes: Buffer; offset: number; window: RamRange; ranges: readonly RamRange[] },
 ): Promise<Buffer> {
   const { bytes, offset, window, ranges } = place;

@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { cpuModelFor, type Machine, qemuArguments } from "./machine.ts";
+
+const machine: Machine = {
+  firmware: { codePath: "/fw/a,b/CODE.fd", varsPath: "/fw/VARS.fd" },
+  accelerator: "tcg",
+  cpuModel: "max,-cx16",
+  cpus: 2,
+  memoryMiB: 1024,
+  bootsFromEsp: true,
+  network: { forwards: [{ hostPort: 18545, guestPort: 8545 }] },
+  serial: "piped",
+  onGuestExit: "freeze",
+};
+
+/** One option with its value a line. */
+function lines(args: readonly string[]): string {
+  return args.join(" ").replaceAll(" -", "\n-");
+}
+
+describe("qemuArguments", () => {
+  it("describes a machine for evidence", () => {
+    expect(lines(qemuArguments(machine))).toBe(
+      `-nodefaults
+-no-user-config
+-machine q35,accel=tcg,smm=off,pflash0=code,pflash1=vars
+-cpu max,-cx16
+-smp 2
+-m 1024M
+-display none
+-rtc base=utc
+-blockdev {"driver":"file","node-name":"code","filename":"/fw/a,b/CODE.fd","read-only":true}
+-blockdev {"driver":"file","node-name":"vars","filename":"vars.fd"}
+-chardev socket,id=qmp,fd=3
+-mon chardev=qmp,mode=control
+-chardev socket,id=qtest,fd=4
+-qtest chardev:qtest
+-qtest-log none
+-chardev socket,id=tpm,fd=5
+-tpmdev emulator,id=tpm0,chardev=tpm
+-device tpm-crb,tpmdev=tpm0
+-blockdev {"driver":"vvfat","node-name":"esp","dir":"esp","fat-type":16,"label":"ESP","read-only":true}
+-device virtio-blk-pci,drive=esp,bootindex=1
+-netdev user,id=net0,hostfwd=tcp:127.0.0.1:18545-:8545
+-device virtio-net-pci,netdev=net0,romfile=
+-chardev stdio,id=serial,signal=off
+-serial chardev:serial
+-action reboot=shutdown,shutdown=pause,panic=pause`,
+    );
+  });
+
+  it("describes a machine on the user's terminal, without a network card, with firmware in one file", () => {
+    const args = lines(
+      qemuArguments({
+        ...machine,
+        firmware: { codePath: "/fw/OVMF.fd" },
+        accelerator: "kvm",
+        cpuModel: "host",
+        network: "none",
+        serial: "terminal",
+        onGuestExit: "as-asked",
+      }),
+    );
+    expect(args).toContain("-machine q35,accel=kvm,smm=off\n");
+    expect(args).toContain("-bios /fw/OVMF.fd\n");
+    expect(args.endsWith("-serial mon:stdio")).toBe(true);
+    expect(args).not.toMatch(/-netdev|virtio-net|-action|pflash/);
+  });
+});
+
+describe("cpuModelFor", () => {
+  it.each([
+    ["kvm", 7, "host"],
+    ["tcg", 7, "max,-cx16"],
+    ["tcg", 9, "max,-cx16"],
+    ["tcg", 10, "max"],
+  ] as const)("%s under QEMU %i: %s", (accelerator, major, model) => {
+    expect(cpuModelFor(accelerator, major)).toBe(model);
+  });
+});
