@@ -58,7 +58,12 @@ function openRoot(path: string): DebianRoot {
         {
           encoding: "utf8",
           maxBuffer: 1 << 28,
-          env: { PATH: "/usr/bin:/bin", LC_ALL: "C.UTF-8", PYTHONHOME: join(path, "usr"), PYTHONDONTWRITEBYTECODE: "1" },
+          env: {
+            PATH: "/usr/bin:/bin",
+            LC_ALL: "C.UTF-8",
+            PYTHONHOME: join(path, "usr"),
+            PYTHONDONTWRITEBYTECODE: "1",
+          },
         },
       );
       if (result.status === 0) return result.stdout;
@@ -98,7 +103,9 @@ function download(release: string, request: { packages: readonly string[]; wante
       env: { ...process.env, APT_CONFIG: config, LC_ALL: "C.UTF-8" },
     });
   const fetchAll = () => {
-    const inst = [...apt(["--simulate", "install", ...request.packages]).matchAll(/^Inst (\S+) \((\S+) .*\[(\w+)\]\)/gm)];
+    const inst = [
+      ...apt(["--simulate", "install", ...request.packages]).matchAll(/^Inst (\S+) \((\S+) .*\[(\w+)\]\)/gm),
+    ];
     const chosen = inst.filter(([, name]) => request.wanted.test(name ?? ""));
     const file = ([, name, version, architecture]: readonly string[]) =>
       join(archives, `${name}_${version?.replaceAll(":", "%3a")}_${architecture}.deb`);
@@ -139,9 +146,12 @@ function hostMirror(): string {
   const lines = execFileSync("apt-get", ["indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)"], {
     encoding: "utf8",
   }).split("\n");
-  const main = lines.map((line) => line.split(" ")).find(
-    ([uri, suite, component]) => component === "main" && /\/debian\/?$/.test(uri ?? "") && !suite?.includes("security"),
-  );
+  const main = lines
+    .map((line) => line.split(" "))
+    .find(
+      ([uri, suite, component]) =>
+        component === "main" && /\/debian\/?$/.test(uri ?? "") && !suite?.includes("security"),
+    );
   return main?.[0] ?? "http://ftp.debian.org/debian/";
 }
 

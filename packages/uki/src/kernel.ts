@@ -11,9 +11,10 @@ const VERSION_BYTES = 128;
  * @see Linux, Documentation/arch/x86/boot.rst, "kernel_version"
  */
 export function readKernelRelease(kernel: ByteSource): string {
-  const head = kernel.read(0, Math.min(kernel.sizeBytes, BOOT_HEADER.versionPointer + 2));
-  const magicEnd = BOOT_HEADER.offset + BOOT_HEADER.magic.length;
-  if (head.toString("latin1", BOOT_HEADER.offset, magicEnd) !== BOOT_HEADER.magic || head.length <= magicEnd) {
+  const headBytes = BOOT_HEADER.versionPointer + 2;
+  const head = kernel.read(0, Math.min(kernel.sizeBytes, headBytes));
+  const magic = head.toString("latin1", BOOT_HEADER.offset, BOOT_HEADER.offset + BOOT_HEADER.magic.length);
+  if (magic !== BOOT_HEADER.magic || head.length < headBytes) {
     throw ukiError("uki-kernel", `cannot read kernel release: expected "HdrS" at 0x202 of an x86 kernel image`, {
       hint: "use the distribution's vmlinuz, or state the release with a .uname section",
     });

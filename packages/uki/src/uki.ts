@@ -9,8 +9,10 @@ export interface UkiSection {
   name: SectionName;
   sizeBytes: number;
   content: ByteSource;
-  /** Where its bytes stand in the file; `sizeBytes` of them, but for zeros that the file leaves out. */
+  /** Where its bytes stand in the file. */
   offsetBytes: number;
+  /** How many of its bytes stand in the file; the rest are zeros. */
+  storedBytes: number;
 }
 
 /** The sections of a UKI by name. */
@@ -47,6 +49,7 @@ export function readUki(source: ByteSource): Uki {
       sizeBytes: header.virtualSizeBytes,
       content: sectionContent(source, header),
       offsetBytes: header.pointerToRawData,
+      storedBytes: Math.min(header.virtualSizeBytes, header.sizeOfRawData),
     });
   }
   const [base = new Map(), ...profiles] = groups;

@@ -123,8 +123,6 @@ export const SECURITY_DIRECTORY = 4;
 /** Sections that a reader accepts. Windows' limit is 96, a UKI of many profiles has a few hundred. */
 export const MAX_SECTIONS = 2048;
 
-/** `characteristics` of the COFF header. */
-export const IMAGE_FILE_LOCAL_SYMS_STRIPPED = 0x0008;
 /** `dllCharacteristics` of the optional header. */
 export const IMAGE_DLLCHARACTERISTICS_NX_COMPAT = 0x0100;
 /** `characteristics` of a section. */

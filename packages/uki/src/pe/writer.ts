@@ -3,7 +3,6 @@ import { ukiError } from "../error.ts";
 import {
   COFF_SYMBOL_BYTES,
   CoffHeader,
-  IMAGE_FILE_LOCAL_SYMS_STRIPPED,
   OPTIONAL_HEADER_MAGIC,
   OptionalHeader32,
   OptionalHeader64,
@@ -116,12 +115,7 @@ function withoutSymbols(image: PeImage): { coff: CoffHeader; bodyBytes: number }
   if (strings + source.read(strings, 4).readUInt32LE() !== source.sizeBytes)
     return { coff, bodyBytes: source.sizeBytes };
   return {
-    coff: {
-      ...coff,
-      pointerToSymbolTable: 0,
-      numberOfSymbols: 0,
-      characteristics: coff.characteristics | IMAGE_FILE_LOCAL_SYMS_STRIPPED,
-    },
+    coff: { ...coff, pointerToSymbolTable: 0, numberOfSymbols: 0 },
     bodyBytes: coff.pointerToSymbolTable,
   };
 }
