@@ -1,0 +1,79 @@
+import { type FileTree, parentOf } from "@cvm-build/fs-writer";
+import type { Finisher, FinisherContext } from "../finisher.ts";
+import { FinisherOutput } from "../finisher-output.ts";
+import { makeModuleIndexes } from "./depmod.ts";
+import { FactsCache } from "./facts-cache.ts";
+import {
+  listKernelReleases,
+  listModuleFiles,
+  type ModuleFile,
+  MODULES_DIRECTORY,
+  readReleaseFile,
+} from "./module-files.ts";
+import { parseModulePatterns } from "./patterns.ts";
+import { type ModuleSelection, selectModules } from "./select-modules.ts";
+
+/** Keeps the kernel modules that `KernelModules=` asks for, with what they depend on, and writes depmod's indexes. */
+export const kernelModulesFinisher: Finisher = {
+  name: "kernel-modules",
+  replaces: ["depmod"],
+  async finish(tree, context) {
+    const origin = { kind: "finisher", name: "kernel-modules" } as const;
+    const output = new FinisherOutput(tree, { origin, mtimeSec: context.profile.content.sourceDateEpochSec });
+    const summaries: string[] = [];
+    for (const release of listKernelReleases(tree)) {
+      summaries.push(await finishRelease(tree, release, { context, output }));
+    }
+    return output.effect(summaries.length === 0 ? "no kernel modules in the tree" : summaries.join("; "));
+  },
+};
+
+async function finishRelease(
+  tree: FileTree,
+  release: string,
+  { context, output }: { context: FinisherContext; output: FinisherOutput },
+): Promise<string> {
+  const files = listModuleFiles(tree, release);
+  const words = context.profile.content.kernelModules;
+  const facts = new FactsCache(context.cache, { files, request: words });
+  const builtin = readReleaseFile(tree, release, "modules.builtin")?.toString("latin1");
+  const selection = await select(
+    { release, files, builtinPaths: builtin?.split("\n").filter(Boolean) ?? [] },
+    words,
+    facts,
+  );
+  const kept = new Set(selection.kept);
+  for (const file of files) if (!kept.has(file)) dropModule(tree, file, output);
+  const allFacts = await facts.getAll(selection.kept);
+  facts.save();
+  const indexes = makeModuleIndexes({
+    modules: selection.kept.flatMap((file, index) => {
+      const known = allFacts[index];
+      return known ? [{ name: file.name, relativePath: file.relativePath, facts: known }] : [];
+    }),
+    order: readReleaseFile(tree, release, "modules.order")?.toString("latin1") ?? "",
+    builtin,
+    builtinModinfo: readReleaseFile(tree, release, "modules.builtin.modinfo"),
+  });
+  for (const [name, bytes] of indexes) output.writeFile(`${MODULES_DIRECTORY}/${release}/${name}`, bytes);
+  const note = selection.builtin.length === 0 ? "" : `, built in: ${selection.builtin.join(" ")}`;
+  return `${kept.size} of ${files.length} modules of ${release}${note}`;
+}
+
+async function select(
+  universe: { release: string; files: ModuleFile[]; builtinPaths: string[] },
+  words: readonly string[],
+  facts: FactsCache,
+): Promise<ModuleSelection> {
+  if (words.length === 0) return { kept: universe.files, builtin: [] };
+  return selectModules(universe, parseModulePatterns(words), { factsOf: (files) => facts.getAll(files) });
+}
+
+/** Takes the module away, and the directories that it leaves empty. */
+function dropModule(tree: FileTree, file: ModuleFile, output: FinisherOutput): void {
+  output.remove(file.path);
+  const root = file.path.slice(0, -file.relativePath.length - 1);
+  for (let parent = parentOf(file.path); parent !== root && tree.list(parent).length === 0; parent = parentOf(parent)) {
+    output.remove(parent);
+  }
+}

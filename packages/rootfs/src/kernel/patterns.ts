@@ -1,0 +1,106 @@
+import { CvmError } from "@cvm-build/bytes";
+import { DEFAULT_KERNEL_MODULES } from "./default-modules.ts";
+import { normalizeModuleName } from "./module-facts.ts";
+
+/** One word of `KernelModules=`. */
+export interface ModulePattern {
+  /** As written. */
+  text: string;
+  excludes: boolean;
+  /** From a list of ours: it need not match. */
+  isOptional: boolean;
+  /** Says whether it matches a path such as `kernel/fs/ext4/ext4`, without suffix. */
+  matches(path: string): boolean;
+}
+
+/**
+ * Parses `KernelModules=` as mkosi has it: ordered globs, `-` excludes, a trailing `/` is a subtree, `default` is a list
+ * of ours.
+ * @throws CvmError `kernel-modules` for `host`, `re:` and an empty pattern
+ */
+export function parseModulePatterns(words: readonly string[]): ModulePattern[] {
+  return words.flatMap((word) =>
+    word === "default"
+      ? DEFAULT_KERNEL_MODULES.map((text) => parsePattern(text, { isOptional: true }))
+      : [parsePattern(word, { isOptional: false })],
+  );
+}
+
+/** Says whether a path is selected: the last pattern that matches decides; none that matches leaves it out. */
+export function isSelected(path: string, patterns: readonly ModulePattern[]): boolean {
+  return !(patterns.findLast((pattern) => pattern.matches(path))?.excludes ?? true);
+}
+
+function parsePattern(text: string, { isOptional }: { isOptional: boolean }): ModulePattern {
+  const excludes = text.startsWith("-");
+  const glob = excludes ? text.slice(1) : text;
+  if (glob === "host" || glob === "") {
+    const got = glob === "" ? "an empty pattern" : "host";
+    throw new CvmError(
+      "kernel-modules",
+      `cannot read KernelModules= "${text}": expected a module or a glob, got ${got}`,
+      {
+        hint: "an image does not depend on the machine that builds it: name the modules, or write `default`",
+      },
+    );
+  }
+  if (glob.startsWith("re:")) {
+    throw new CvmError(
+      "kernel-modules",
+      `cannot read KernelModules= "${text}": expected a glob, got a regular expression`,
+      {
+        hint: "globs may use *, ? and […]; a trailing / takes a whole directory",
+      },
+    );
+  }
+  const whole = normalizeGlob(glob.endsWith("/") ? `${glob}*` : glob);
+  try {
+    return { text, excludes, isOptional, matches: compile(whole) };
+  } catch (cause) {
+    throw new CvmError("kernel-modules", `cannot read KernelModules= "${text}": expected a glob`, { cause });
+  }
+}
+
+/** @see mkosi(1), KernelModules=: absolute below `kernel/` or the release, partial at a path element, or the basename. */
+function compile(glob: string): (path: string) => boolean {
+  const isAbsolute = glob.startsWith("/");
+  const basename = globToRegExp(glob);
+  const partial = globToRegExp(`*/${glob}`);
+  const below = globToRegExp(`/kernel${glob}`);
+  return (path) => {
+    const name = normalizeModuleName(path);
+    if (isAbsolute && (below.test(`/${name}`) || basename.test(`/${name}`))) return true;
+    if (glob.includes("/") && partial.test(`/${name}`)) return true;
+    return basename.test(name.slice(name.lastIndexOf("/") + 1));
+  };
+}
+
+/** Dashes become underscores, but not in `[…]`, where they are ranges. */
+function normalizeGlob(glob: string): string {
+  return glob.replace(/\[[^\]]*\]|-/g, (part) => (part === "-" ? "_" : part));
+}
+
+/** Python's `fnmatch`, which mkosi uses: `*` crosses slashes. */
+function globToRegExp(glob: string): RegExp {
+  let source = "";
+  for (let at = 0; at < glob.length; at++) {
+    const character = glob[at] ?? "";
+    const close = character === "[" ? glob.indexOf("]", glob[at + 1] === "!" ? at + 3 : at + 2) : -1;
+    if (character === "*") {
+      if (!source.endsWith(".*")) source += ".*";
+    } else if (character === "?") {
+      source += ".";
+    } else if (close > 0) {
+      const set = glob
+        .slice(at + 1, close)
+        .replaceAll("\\", "\\\\")
+        .replaceAll("]", "\\]")
+        .replace(/^\^/, "\\^");
+      source += `[${set.replace(/^!/, "^")}]`;
+      at = close;
+    } else {
+      source += character.replace(/[\\^$.|+(){}[\]]/g, "\\$&");
+    }
+  }
+  return new RegExp(`^${source}$`, "s");
+}

@@ -1,0 +1,108 @@
+import { CvmError } from "@cvm-build/bytes";
+import type { FileTree } from "@cvm-build/fs-writer";
+import type { ServiceDeclaration } from "@cvm-build/profile";
+import type { Finisher } from "../finisher.ts";
+import { FinisherOutput } from "../finisher-output.ts";
+import { checkDeclaration } from "./check-declaration.ts";
+import { declarationError } from "./declaration-error.ts";
+import { resolveDependencies } from "./dependencies.ts";
+import { formatHealthUnit, formatKillUnit, KILL_UNIT, SYSTEMCTL_PATH } from "./health-unit.ts";
+import { formatJournaldLimits, JOURNALD_PATH } from "./journald.ts";
+import { BUSYBOX_PATH, PROBE_PATH, PROBE_SCRIPT } from "./probe-script.ts";
+import { formatServiceUnit, healthUnitName } from "./service-unit.ts";
+
+const UNIT_DIRECTORY = "/usr/lib/systemd/system";
+const SYSTEMD_PATH = "/usr/lib/systemd/systemd";
+const SSH_SERVERS = ["/usr/sbin/sshd", "/usr/sbin/dropbear", "/usr/sbin/tinysshd"];
+
+/** Writes declared services as units of systemd 257, with what asks them how they are, and bounds the journal. */
+export const servicesFinisher: Finisher = {
+  name: "services",
+  replaces: [],
+  finish(tree, { profile }) {
+    const mtimeSec = profile.content.sourceDateEpochSec;
+    const output = new FinisherOutput(tree, { origin: { kind: "finisher", name: "services" }, mtimeSec });
+    const { services } = profile;
+    if (!tree.resolve(SYSTEMD_PATH)) {
+      if (services.length === 0) return output.effect("no systemd in the tree");
+      throw new CvmError("service", `cannot run ${services.length} services: expected systemd in the image, got none`, {
+        hint: "add `systemd` to Packages=",
+      });
+    }
+    checkNames(services);
+    checkPrograms(tree, services);
+    output.writeFile(JOURNALD_PATH, formatJournaldLimits());
+    for (const service of services)
+      writeService(tree, { service, services, target: profile.content.defaultTarget, output });
+    if (services.some(({ readiness, health }) => readiness ?? health)) output.writeFile(PROBE_PATH, PROBE_SCRIPT);
+    if (services.some(({ health }) => health)) output.writeFile(`${UNIT_DIRECTORY}/${KILL_UNIT}`, formatKillUnit());
+    const ssh = SSH_SERVERS.filter((path) => tree.resolve(path));
+    const sshNote = ssh.length === 0 ? "no ssh server" : `ssh server in the image: ${ssh.join(" ")}`;
+    return output.effect(`${services.map(({ name }) => name).join(" ") || "no services"}; ${sshNote}`);
+  },
+};
+
+function writeService(
+  tree: FileTree,
+  request: {
+    service: ServiceDeclaration;
+    services: readonly ServiceDeclaration[];
+    target: string;
+    output: FinisherOutput;
+  },
+): void {
+  const { service, services, target, output } = request;
+  checkDeclaration(service);
+  const unit = `${service.name}.service`;
+  const dependencies = resolveDependencies(service, services, { tree });
+  output.writeFile(`${UNIT_DIRECTORY}/${unit}`, formatServiceUnit(service, dependencies));
+  output.writeSymlink(`${UNIT_DIRECTORY}/${target}.wants/${unit}`, `../${unit}`);
+  if (service.health)
+    output.writeFile(`${UNIT_DIRECTORY}/${healthUnitName(service)}`, formatHealthUnit(service, service.health));
+}
+
+/** A service must not take the name of another's health unit. */
+function checkNames(services: readonly ServiceDeclaration[]): void {
+  const taken = new Map(services.filter(({ health }) => health).map((service) => [healthUnitName(service), service]));
+  for (const service of services) {
+    const owner = taken.get(`${service.name}.service`);
+    if (!owner) continue;
+    const got = `the name of ${owner.name}'s health unit`;
+    throw declarationError(service, { field: "name", expected: "its own", got });
+  }
+}
+
+/**
+ * Looks for the programs that units will run: systemd would only say so at boot.
+ * @throws CvmError `service` naming what to add
+ */
+function checkPrograms(tree: FileTree, services: readonly ServiceDeclaration[]): void {
+  for (const service of services) {
+    const commands = [
+      service.command,
+      ...[service.readiness, service.health].map((probe) => (probe?.kind === "exec" ? probe.command : [])),
+    ];
+    for (const [program] of commands) {
+      if (program === undefined || tree.resolve(program)) continue;
+      throw declarationError(service, { field: "command", expected: "a program in the image", got: program });
+    }
+    if ((service.readiness ?? service.health) && !tree.resolve(BUSYBOX_PATH)) {
+      const hint = "add `busybox` to Packages=";
+      throw declarationError(service, {
+        field: "probes",
+        expected: `asked by ${BUSYBOX_PATH}`,
+        got: "no busybox",
+        hint,
+      });
+    }
+    if (service.health && !tree.resolve(SYSTEMCTL_PATH)) {
+      const hint = "keep systemd's systemctl in the image";
+      throw declarationError(service, {
+        field: "health",
+        expected: `acted upon by ${SYSTEMCTL_PATH}`,
+        got: "no systemctl",
+        hint,
+      });
+    }
+  }
+}
