@@ -22,10 +22,11 @@ export interface AptRequest {
   withRecommends: boolean;
 }
 
-/** Whether this host has what the peer needs. A missing peer fails under CI and skips elsewhere. */
-export function hasApt(): boolean {
+/** Whether this host has a tool. A missing peer fails under CI and skips elsewhere. */
+export function hasPeer(tool: "apt-get" | "dpkg"): boolean {
   try {
-    return execFileSync("apt-get", ["--version"], { encoding: "utf8" }).startsWith("apt ");
+    execFileSync(tool, ["--version"], { stdio: "ignore" });
+    return true;
   } catch {
     return false;
   }
@@ -100,7 +101,12 @@ function writeConfiguration(root: string): string {
     "Debug::NoLocking": "true",
   };
   const config = join(root, "apt.conf");
-  writeFileSync(config, Object.entries(settings).map(([key, value]) => `${key} "${value}";\n`).join(""));
+  writeFileSync(
+    config,
+    Object.entries(settings)
+      .map(([key, value]) => `${key} "${value}";\n`)
+      .join(""),
+  );
   return config;
 }
 

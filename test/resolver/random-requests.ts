@@ -2,14 +2,20 @@ import type { AptRequest } from "./apt-peer.ts";
 
 /** What images of servers are made of, with names that need a choice: virtual ones, alternatives, conflicts. */
 const SERVER_PACKAGES = [
-  ..."adduser apache2 apparmor apt auditd base-files bash bind9 busybox busybox-static ca-certificates chrony".split(" "),
+  ..."adduser apache2 apparmor apt auditd base-files bash bind9 busybox busybox-static ca-certificates chrony".split(
+    " ",
+  ),
   ..."cloud-init containerd coreutils cron cryptsetup curl dbus dbus-broker default-mta dnsmasq docker.io".split(" "),
   ..."dpkg dropbear e2fsprogs ethtool exim4 fail2ban gnupg grub-efi-amd64 haproxy initramfs-tools iproute2".split(" "),
-  ..."iptables kmod less libnss-resolve libpam-systemd linux-image-cloud-amd64 logrotate lvm2 mariadb-server".split(" "),
+  ..."iptables kmod less libnss-resolve libpam-systemd linux-image-cloud-amd64 logrotate lvm2 mariadb-server".split(
+    " ",
+  ),
   ..."mawk nano netcat-openbsd nftables nginx nodejs nsd openjdk-21-jre-headless openssh-server openssl".split(" "),
   ..."perl php-fpm podman postfix postgresql prometheus python3 python3-pip qemu-system-x86 redis-server".split(" "),
   ..."rsyslog ruby runit runc s6 samba squid sudo systemd systemd-boot systemd-boot-efi systemd-cryptsetup".split(" "),
-  ..."systemd-resolved systemd-sysv systemd-timesyncd sysvinit-core tor tpm2-tools tzdata udev unattended-upgrades".split(" "),
+  ..."systemd-resolved systemd-sysv systemd-timesyncd sysvinit-core tor tpm2-tools tzdata udev unattended-upgrades".split(
+    " ",
+  ),
   ..."unbound util-linux vim whiptail wireguard-tools zfsutils-linux zstd awk mail-transport-agent httpd".split(" "),
   ..."java-runtime-headless time-daemon ntpsec python3-dev build-essential gcc golang rustc default-jdk".split(" "),
 ];

@@ -1,8 +1,5 @@
 import type { PackageIndex } from "./package-index.ts";
 
-/** The place where a list of indexes first names a package: index, stanza, field (the package's own name comes first), offset. */
-export type Mention = readonly [index: number, stanza: number, field: number, offset: number];
-
 /** Fields that name packages, in the order in which apt reads them. */
 const NAMING_FIELDS = [
   "pre-depends",
@@ -16,27 +13,89 @@ const NAMING_FIELDS = [
   "provides",
 ];
 const OWN_NAME = -1;
-const NOWHERE: Mention = [Infinity, 0, 0, 0];
+
+/** A search costs some 10 ms, numbering every name some 250 ms. */
+const MAX_SEARCHES = 16;
 
 /**
- * Finds where the indexes first name a package, be it as a package or in a relation. apt numbers packages in this order and lets
- * the number decide between providers that are equal in all else.
+ * Orders names by where indexes first mention them, be it as a package or in a relation. apt numbers packages in this order and
+ * lets the number decide between providers that are equal in all else.
  */
-export function findFirstMention(name: string, indexes: readonly PackageIndex[]): Mention {
+export class MentionOrder {
+  readonly #indexes: readonly PackageIndex[];
+  readonly #found = new Map<string, Mention>();
+  #numbers: ReadonlyMap<string, number> | undefined;
+
+  constructor(indexes: readonly PackageIndex[]) {
+    this.#indexes = indexes;
+  }
+
+  /** Negative where `a` is mentioned first. Names that nothing mentions come last and are equal. */
+  compare(a: string, b: string): number {
+    if (this.#numbers === undefined && this.#found.size <= MAX_SEARCHES) {
+      return compareMentions(this.#find(a), this.#find(b));
+    }
+    const numbers = (this.#numbers ??= numberMentions(this.#indexes));
+    return (numbers.get(a) ?? numbers.size) - (numbers.get(b) ?? numbers.size);
+  }
+
+  #find(name: string): Mention {
+    const known = this.#found.get(name);
+    if (known !== undefined) return known;
+    const mention = findFirstMention(name, this.#indexes);
+    this.#found.set(name, mention);
+    return mention;
+  }
+}
+
+/** A place in a list of indexes: index, stanza, field (the package's own name comes first), offset. */
+type Mention = readonly [index: number, stanza: number, field: number, offset: number];
+
+function findFirstMention(name: string, indexes: readonly PackageIndex[]): Mention {
   for (const [at, index] of indexes.entries()) {
     const found = findInIndex(name, index);
     if (found !== undefined) return [at, ...found];
   }
-  return NOWHERE;
+  return [indexes.length, 0, 0, 0];
 }
 
-/** Orders two mentions. */
-export function compareMentions(a: Mention, b: Mention): number {
-  for (const [at, value] of a.entries()) {
-    const order = value - (b[at] ?? 0);
-    if (order !== 0 && !Number.isNaN(order)) return order;
+function compareMentions(a: Mention, b: Mention): number {
+  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2] || a[3] - b[3];
+}
+
+/** Numbers every name in the order of its first mention. */
+function numberMentions(indexes: readonly PackageIndex[]): Map<string, number> {
+  const numbers = new Map<string, number>();
+  for (const index of indexes) {
+    for (const fields of namingFields(index)) {
+      fields.sort((a, b) => a.rank - b.rank);
+      for (const element of fields.flatMap(({ value }) => value.split(/[,|]/))) {
+        const [name = "", architecture] = (element.trim().split(/[\s([<]/, 1)[0] ?? "").split(":");
+        if (name !== "" && architecture !== "any" && !numbers.has(name)) numbers.set(name, numbers.size);
+      }
+    }
   }
-  return 0;
+  return numbers;
+}
+
+/** The fields of each stanza that name packages. */
+function* namingFields(index: PackageIndex): Generator<{ rank: number; value: string }[]> {
+  const line =
+    /(?:^|\n)(Package|Pre-Depends|Depends|Conflicts|Breaks|Recommends|Suggests|Replaces|Enhances|Provides):([^\n]*(?:\n[ \t][^\n]*)*)/g;
+  let fields: { rank: number; value: string }[] = [];
+  let stanza = 0;
+  for (let match = line.exec(index.text); match !== null; match = line.exec(index.text)) {
+    const [, name = "", value = ""] = match;
+    // -1 for `Package` itself, as `OWN_NAME` says.
+    const rank = NAMING_FIELDS.indexOf(name.toLowerCase());
+    if (match.index >= index.startOf(stanza + 1) - 1) {
+      yield fields;
+      fields = [];
+      stanza = index.stanzaAt(match.index + 1);
+    }
+    fields.push({ rank, value });
+  }
+  yield fields;
 }
 
 type PlaceInIndex = readonly [stanza: number, field: number, offset: number];

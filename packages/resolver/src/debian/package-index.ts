@@ -101,9 +101,10 @@ export class PackageIndex {
   #nameOf(stanza: number): string {
     const start = this.startOf(stanza);
     const end = this.startOf(stanza + 1);
-    const field = this.text.startsWith("Package:", start) ? start - 1 : this.text.indexOf("\nPackage:", start);
-    const valueStart = field + "\nPackage:".length;
-    if (field < start - 1 || valueStart > end) throw badName(start, "expected the field, got none");
+    const isFirst = this.text.startsWith("Package:", start);
+    const line = isFirst ? start : this.text.indexOf("\nPackage:", start) + 1;
+    if ((!isFirst && line === 0) || line >= end) throw badName(start, "expected the field, got none");
+    const valueStart = line + "Package:".length;
     const lineEnd = this.text.indexOf("\n", valueStart);
     const name = this.text.slice(valueStart, lineEnd === -1 ? end : lineEnd).trim();
     if (!PACKAGE_NAME.test(name)) throw badName(start, `expected a package name, got ${JSON.stringify(name)}`);

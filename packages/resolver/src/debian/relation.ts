@@ -16,7 +16,7 @@ export interface Relation {
 const MAX_ELEMENT_CHARS = 4096;
 
 const RELATION =
-  /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::([a-z0-9][a-z0-9-]*))? ?(?:\( ?(<<|<=|=|>=|>>|<|>) ?([^\s()]+) ?\))? ?(?:\[[^[\]]*\])? ?(?:<[^<>]*> ?)*$/;
+  /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::([a-z0-9][a-z0-9-]*))? ?(?:\( ?(<<|<=|=|>=|>>|<|>) ?([\w.+:~-]+) ?\))? ?(?:\[[^[\]]*\])? ?(?:<[^<>]*> ?)*$/;
 
 const OBSOLETE_OPERATORS: Readonly<Record<string, VersionOperator>> = { "<": "<=", ">": ">=" };
 

@@ -107,6 +107,14 @@ function pickProvider(
       details: { providers: names },
     });
   }
+  const others = [...new Set(universe.versionsOf(name).map((record) => record.architecture))];
+  if (others.length > 0) {
+    throw noSuchPackage(text, {
+      problem: `expected a package for ${text.slice(name.length + 1) || architecture}, got one for ${others.join(", ")}`,
+      hint: `ask for ${name} without an architecture, or set Architecture=`,
+      details: { architectures: others },
+    });
+  }
   const suggestions = suggestNames(name, universe.names());
   throw noSuchPackage(text, {
     problem: `expected a package of the repositories for ${architecture}, got an unknown name`,

@@ -1,5 +1,5 @@
 import { compareCodeUnits } from "@cvm-build/bytes";
-import { compareMentions, findFirstMention, type Mention } from "./mention-order.ts";
+import { MentionOrder } from "./mention-order.ts";
 import type { PackageIndex } from "./package-index.ts";
 import type { PackageRecord } from "./package-record.ts";
 import { compareVersions } from "./version.ts";
@@ -16,10 +16,11 @@ export class PackageUniverse {
   readonly #indexes: readonly PackageIndex[];
   readonly #versions = new Map<string, readonly PackageRecord[]>();
   readonly #providers = new Map<string, readonly Provider[]>();
-  readonly #mentions = new Map<string, Mention>();
+  readonly #mentions: MentionOrder;
 
   constructor(indexes: readonly PackageIndex[]) {
     this.#indexes = [...indexes].sort(compareIndexes);
+    this.#mentions = new MentionOrder(this.#indexes);
   }
 
   /** The names of all packages, sorted. */
@@ -63,9 +64,7 @@ export class PackageUniverse {
 
   /** Orders two names by where the indexes first name them. */
   compareFirstMention(a: string, b: string): number {
-    const mentionOf = (name: string): Mention =>
-      memoized(this.#mentions, name, () => findFirstMention(name, this.#indexes));
-    return compareMentions(mentionOf(a), mentionOf(b));
+    return this.#mentions.compare(a, b);
   }
 
   #providersOfAny(name: string): Provider[] {

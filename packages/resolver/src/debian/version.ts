@@ -55,7 +55,7 @@ function splitVersion(text: string): { epoch: number; upstream: string; revision
   const start = colon + 1;
   const end = dash < start ? text.length : dash;
   return {
-    epoch: colon === -1 ? 0 : Number(text.slice(0, colon)),
+    epoch: /^\d+$/.test(text.slice(0, Math.max(colon, 0))) ? Number(text.slice(0, colon)) : 0,
     upstream: text.slice(start, end),
     revision: dash < start ? "" : text.slice(dash + 1),
   };
