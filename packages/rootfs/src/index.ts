@@ -1,1 +1,17 @@
-export {};
+export { type FetchedArtifact } from "./artifacts.ts";
+export {
+  assembleRootfs,
+  type FetchedPackage,
+  type FinisherReport,
+  type PackageUse,
+  type Rootfs,
+  type RootfsInput,
+  type RootfsTools,
+} from "./assemble.ts";
+export { bootPhases } from "./boot-phases.ts";
+export { type Finisher, type FinisherContext, type FinisherEffect } from "./finisher.ts";
+export { type PickedKernel } from "./kernel-pick.ts";
+export { type Replacement } from "./merge.ts";
+export { type ScriptName } from "./packages/payload.ts";
+export { type ClassifiedLine, type ClassifiedScript, SCRIPT_CLASSES, type ScriptClass } from "./scripts/classify.ts";
+export { readStub, type Stub } from "./stub.ts";

@@ -1,0 +1,70 @@
+import type { FileTree } from "@cvm-build/fs-writer";
+import { readContent } from "@cvm-build/fs-writer";
+import { findUnit, isMasked, unitDirectories } from "./units/unit-files.ts";
+
+/** The units that extend PCR 11 with a word, in the order of a boot, and which kind of image they run in. */
+const PHASE_UNITS = [
+  { unit: "systemd-pcrphase-initrd.service", wantedBy: "initrd.target", word: "enter-initrd", inInitrd: true },
+  { unit: "systemd-pcrphase-sysinit.service", wantedBy: "sysinit.target", word: "sysinit", inInitrd: false },
+  { unit: "systemd-pcrphase.service", wantedBy: "sysinit.target", word: "ready", inInitrd: false },
+] as const;
+
+/** What systemd loads with dlopen before it can talk to a TPM; without any of them systemd-pcrextend does nothing. */
+const TPM_LIBRARIES = ["libtss2-esys.so.0", "libtss2-mu.so.0", "libtss2-rc.so.0", "libtss2-tcti-device.so.0"];
+const EXTEND_PROGRAM = "/usr/lib/systemd/systemd-pcrextend";
+/** Where systemd before 255 had it. */
+const OLD_EXTEND_PROGRAM = "/usr/lib/systemd/systemd-pcrphase";
+
+/**
+ * The words with which this tree's systemd will extend PCR 11 at boot, in order.
+ *
+ * The rule, from the units of systemd 252 to 257: `systemd-pcrphase-initrd.service` extends `enter-initrd` where
+ * /etc/initrd-release exists (ConditionPathExists=), and without that file `systemd-pcrphase-sysinit.service` extends
+ * `sysinit` and `systemd-pcrphase.service` extends `ready`. Each does so if
+ * - it is there, wanted by `initrd.target` or `sysinit.target` (every ordinary boot reaches the latter), and not masked;
+ * - /usr/lib/systemd/systemd-pcrextend is there (`systemd-pcrphase` before 255);
+ * - libtss2-esys, -mu, -rc and the device TCTI are in the tree: with `--graceful` the program succeeds without them;
+ * - the kernel can have a TPM: tpm_crb or tpm_tis is built in or its module is in the tree;
+ * - the stub measured the image (ConditionSecurity=measured-uki), which is what a prediction for PCR 11 supposes.
+ *
+ * `leave-initrd`, `shutdown` and `final` belong to what follows the initrd or ends the boot: an image that lives in its
+ * initrd never reaches them while it runs.
+ */
+export function bootPhases(tree: FileTree): string[] {
+  const canExtend = [EXTEND_PROGRAM, OLD_EXTEND_PROGRAM].some((path) => tree.follow(path)?.kind === "file");
+  if (!canExtend || !hasTpmLibraries(tree) || !hasTpmDriver(tree)) return [];
+  const inInitrd = tree.follow("/etc/initrd-release") !== undefined;
+  return PHASE_UNITS.filter((phase) => phase.inInitrd === inInitrd)
+    .filter(
+      ({ unit, wantedBy }) =>
+        findUnit(tree, unit) !== undefined && !isMasked(tree, unit) && isWanted(tree, { unit, wantedBy }),
+    )
+    .map(({ word }) => word);
+}
+
+function isWanted(tree: FileTree, { unit, wantedBy }: { unit: string; wantedBy: string }): boolean {
+  return unitDirectories("system").some((directory) =>
+    ["wants", "requires"].some((kind) => {
+      const node = tree.get(`${directory}/${wantedBy}.${kind}/${unit}`);
+      return node !== undefined && !(node.kind === "symlink" && node.target === "/dev/null");
+    }),
+  );
+}
+
+function hasTpmLibraries(tree: FileTree): boolean {
+  const libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib"];
+  const directories = libraries.flatMap((path) => [path, ...tree.list(path).map((name) => `${path}/${name}`)]);
+  return TPM_LIBRARIES.every((name) => directories.some((path) => tree.follow(`${path}/${name}`)?.kind === "file"));
+}
+
+/** Without any kernel modules in the tree nothing can be said, and the kernel is taken to have its driver built in. */
+function hasTpmDriver(tree: FileTree): boolean {
+  const releases = tree.list("/usr/lib/modules").map((release) => `/usr/lib/modules/${release}`);
+  if (releases.length === 0) return true;
+  return releases.some((directory) => {
+    const builtin = tree.follow(`${directory}/modules.builtin`);
+    if (builtin?.kind !== "file") return true;
+    if (/\/tpm_(crb|tis)\.ko$/m.test(readContent(builtin.content).toString("utf8"))) return true;
+    return [...tree.entries(`${directory}/kernel/drivers/char/tpm`)].some(([path]) => /\/tpm_(crb|tis)\.ko/.test(path));
+  });
+}

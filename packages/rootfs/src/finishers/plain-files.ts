@@ -1,0 +1,94 @@
+import { AccountDatabase } from "../accounts/account-database.ts";
+import type { PackageFinisher } from "../finisher.ts";
+import type { MaintainerCommand } from "../scripts/maintainer-command.ts";
+import type { ShellValue } from "../scripts/shell-state.ts";
+import type { TreeEditor } from "../tree-editor.ts";
+import { finisherEditor } from "./editor.ts";
+
+/** Where a package keeps state and configuration of its own; /usr is what its archive says it is. */
+const OWN_PLACES = /^\/(etc|var|srv|home|root)\/./;
+
+/** A change to one path that asks for nothing but what the words say. */
+export type PlainChange =
+  | { kind: "directory"; path: string; mode?: number }
+  | { kind: "file"; path: string }
+  | { kind: "mode"; path: string; mode: number }
+  | { kind: "owner"; path: string; user?: string; group?: string };
+
+/**
+ * Reads `mkdir`, `touch`, `: >file`, `chmod`, `chown` and `chgrp` with constant operands below /etc, /var, /srv, /home
+ * and /root.
+ * @returns undefined where it is another command, or an operand is only known when the script runs
+ */
+export function parsePlainChange({
+  argv,
+  writes,
+}: Pick<MaintainerCommand, "argv" | "writes">): PlainChange[] | undefined {
+  const [command, ...words] = argv;
+  if (command === ":" && writes.length > 0) {
+    const paths = ownPaths(writes);
+    return paths?.map((path) => ({ kind: "file", path }));
+  }
+  if (writes.length > 0 || words.includes(undefined)) return undefined;
+  const operands = (words as string[]).filter((word) => !word.startsWith("-"));
+  if (command === "mkdir") return parseMkdir(words as string[]);
+  if (command === "touch") return ownPaths(operands)?.map((path) => ({ kind: "file", path }));
+  const [first = "", ...rest] = operands;
+  const paths = ownPaths(rest);
+  if (!paths || words.includes("-R") || words.includes("--recursive")) return undefined;
+  if (command === "chmod" && /^[0-7]{3,4}$/.test(first)) {
+    return paths.map((path) => ({ kind: "mode", path, mode: Number.parseInt(first, 8) }));
+  }
+  if (command === "chgrp") return paths.map((path) => ({ kind: "owner", path, group: first }));
+  if (command !== "chown") return undefined;
+  const [user = "", group = ""] = first.split(/[:.]/);
+  return paths.map((path) => ({ kind: "owner", path, ...(user ? { user } : {}), ...(group ? { group } : {}) }));
+}
+
+/** Directories and empty files that maintainer scripts make for their package, and whose they are. */
+export const plainFilesFinisher: PackageFinisher = {
+  name: "plain-files",
+  replaces: ["mkdir", "touch", "chmod", "chown", "chgrp"],
+  finish(tree, context) {
+    const editor = finisherEditor(tree, this.name, context);
+    const accounts = AccountDatabase.read(editor);
+    for (const change of context.commands.flatMap((command) => parsePlainChange(command) ?? [])) {
+      apply(change, { editor, accounts });
+    }
+    const effect = editor.effect("");
+    return { ...effect, summary: `${effect.paths.length} paths` };
+  },
+};
+
+function apply(change: PlainChange, { editor, accounts }: { editor: TreeEditor; accounts: AccountDatabase }): void {
+  const { path } = change;
+  if (change.kind === "directory") {
+    if (!editor.has(path)) editor.makeDirectory(path, change.mode === undefined ? {} : { mode: change.mode });
+  } else if (change.kind === "file") {
+    if (!editor.has(path)) editor.writeFile(path, "");
+  } else if (change.kind === "mode") {
+    editor.setAttributes(path, { mode: change.mode });
+  } else {
+    const uid = change.user === undefined ? undefined : accounts.userId(change.user);
+    const gid = change.group === undefined ? undefined : accounts.groupId(change.group);
+    editor.setAttributes(path, { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) });
+  }
+}
+
+function parseMkdir(words: string[]): PlainChange[] | undefined {
+  const at = words.findIndex((word) => word === "-m" || word === "--mode");
+  const mode = at < 0 ? undefined : words[at + 1];
+  if (at >= 0 && !/^[0-7]{3,4}$/.test(mode ?? "")) return undefined;
+  const operands = words.filter((word, index) => !word.startsWith("-") && (at < 0 || index !== at + 1));
+  return ownPaths(operands)?.map((path) => ({
+    kind: "directory",
+    path,
+    ...(mode === undefined ? {} : { mode: Number.parseInt(mode, 8) }),
+  }));
+}
+
+function ownPaths(words: readonly ShellValue[]): string[] | undefined {
+  const isOwn = (word: ShellValue): word is string =>
+    word !== undefined && OWN_PLACES.test(word) && !/[*?[]|\/\.\.?(\/|$)|\/\//.test(word);
+  return words.length > 0 && words.every(isOwn) ? words.map((word) => word.replace(/\/$/, "")) : undefined;
+}
