@@ -58,9 +58,14 @@ export function systemCodeOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Says what happened in a word or two: the system's code where there is one, else the message. */
+/** Says what happened in a word or two: the system's code where there is one, else the message of the first cause. */
 export function reasonOf(error: unknown): string {
-  return systemCodeOf(error) ?? (error instanceof Error ? error.message : String(error));
+  const code = systemCodeOf(error);
+  if (code !== undefined) return code;
+  let first = error;
+  for (let depth = 0; first instanceof Error && first.cause instanceof Error && depth < 8; depth += 1)
+    first = first.cause;
+  return first instanceof Error ? first.message : String(first);
 }
 
 /** Whether a call failed because that path does not exist. */
@@ -88,6 +93,9 @@ export function writeFailure(error: unknown, path: string): unknown {
     case "EACCES":
     case "EPERM":
     case "EROFS":
+    case "EIO":
+    case "ENOTDIR":
+    case "EEXIST":
       return new StoreError("store-unusable", `cannot write "${path}": expected a writable store, got ${code}`, {
         hint: "make the folder writable, or put the store elsewhere with --cache-dir",
         cause: error,
