@@ -134,7 +134,18 @@ export class FileTree {
 
 /** Orders strings as their UTF-8 bytes: what the kernel, tar and every image format see. */
 export function compareUtf8(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const difference = utf8Rank(a.charCodeAt(at)) - utf8Rank(b.charCodeAt(at));
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** UTF-16 sorts characters beyond U+FFFF, which begin with a surrogate, before U+E000..U+FFFF; UTF-8 sorts them after. */
+function utf8Rank(codeUnit: number): number {
+  const isSurrogate = codeUnit >= 0xd800 && codeUnit <= 0xdfff;
+  return isSurrogate ? codeUnit + 0x10000 : codeUnit;
 }
 
 /** The directory that holds `path`; `/` for itself. */

@@ -51,23 +51,35 @@ export async function packSegments(tree: FileTree, options: PackOptions): Promis
 
 type PackingOptions = PackOptions & { segments: Map<SegmentPlan, Segment> };
 
-/** The largest first, so that it is not the one that all wait for. */
+/**
+ * Packs with as many segments in flight as the pool has threads, the largest first, so that it is not the one that all
+ * wait for. After a failure no further one is begun, and those in flight come to their end.
+ */
 async function packMissing(missing: readonly SegmentPlan[], options: PackingOptions): Promise<void> {
   const ownPool = options.pool ? undefined : new WorkerPool({ module: SEGMENT_WORKER, size: options.threads ?? 1 });
-  const total = missing.length;
+  const pool = options.pool ?? (ownPool as WorkerPool);
+  const queue = [...missing].sort((a, b) => a.weightBytes - b.weightBytes);
+  const failures = new Map<SegmentPlan, unknown>();
   let done = 0;
+  const packNext = async (): Promise<void> => {
+    for (let plan = queue.pop(); plan && failures.size === 0; plan = queue.pop()) {
+      try {
+        options.segments.set(plan, await packOne(plan, { ...options, pool }));
+      } catch (error) {
+        failures.set(plan, error);
+        return;
+      }
+      const item = plan.origin === "directories" ? plan.origin : plan.origin.name;
+      options.report?.({ stage: "compress", item, done: ++done, total: missing.length, unit: "items" });
+    }
+  };
   try {
-    const bySize = [...missing].sort((a, b) => b.weightBytes - a.weightBytes);
-    await Promise.all(
-      bySize.map(async (plan) => {
-        options.segments.set(plan, await packOne(plan, { ...options, pool: options.pool ?? (ownPool as WorkerPool) }));
-        const item = plan.origin === "directories" ? plan.origin : plan.origin.name;
-        options.report?.({ stage: "compress", item, done: ++done, total, unit: "items" });
-      }),
-    );
+    await Promise.all(Array.from({ length: pool.size }, packNext));
   } finally {
     await ownPool?.[Symbol.asyncDispose]();
   }
+  const failed = missing.find((plan) => failures.has(plan));
+  if (failed) throw failures.get(failed);
 }
 
 async function packOne(plan: SegmentPlan, options: PackOptions & { pool: WorkerPool }): Promise<Segment> {

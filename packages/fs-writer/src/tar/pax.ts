@@ -31,7 +31,7 @@ export function decodePax(records: Buffer, offsetBytes: number, attributes: PaxA
     const end = at + lengthBytes;
     if (end > records.length || end < space + 3 || records[end - 1] !== 0x0a) fail("expected a whole record");
     const equals = records.indexOf(0x3d, space + 1);
-    if (equals < 0 || equals >= end - 1) fail('expected "key=value"');
+    if (equals <= space + 1 || equals >= end - 1) fail('expected "key=value"');
     const key = decodeArchiveText(records.subarray(space + 1, equals), {
       record: "pax",
       offsetBytes: offsetBytes + at,
