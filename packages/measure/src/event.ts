@@ -1,8 +1,14 @@
-import type { HashAlgorithm } from "@cvm-build/bytes";
+import { assert, type HashAlgorithm } from "@cvm-build/bytes";
 
 declare const brand: unique symbol;
 /** Index of a TPM platform configuration register, 0..23. */
 export type PcrIndex = number & { readonly [brand]: "PcrIndex" };
+
+/** A number as a PCR index. */
+export function pcrIndex(index: number): PcrIndex {
+  assert(Number.isInteger(index) && index >= 0 && index <= 23, `expected a PCR index 0..23, got ${index}`);
+  return index as PcrIndex;
+}
 
 /** Where the bytes of an event came from, as exactly as is known. */
 export interface EventSource {

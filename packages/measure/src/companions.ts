@@ -1,0 +1,155 @@
+import { type ByteSource, compareCodeUnits } from "@cvm-build/bytes";
+import { readUki, type SectionName } from "@cvm-build/uki";
+import type { StubCpioFile } from "./stub-cpio.ts";
+
+/** A file of the EFI system partition that stands beside a UKI. */
+export interface EspFile {
+  /** From the partition's root, with slashes: `/loader/credentials/a.cred`. */
+  path: string;
+  content: ByteSource;
+}
+
+/** An add-on: a small PE image that brings a command line, microcode or an initrd. */
+export interface Addon {
+  path: string;
+  content: ByteSource;
+  sections: ReadonlyMap<SectionName, Buffer>;
+}
+
+/** A set of files that systemd-stub packs into one archive, measures and appends to the initrd. */
+interface Bundle {
+  label: string;
+  /** Which of the files beside the UKI belong to it. */
+  folder: "uki" | "credentials" | "extensions";
+  matches: RegExp;
+  prefix: string;
+  directoryMode: number;
+  fileMode: number;
+  pcr: 12 | 13;
+  /** First major version of systemd-stub that knows it. */
+  since: number;
+}
+
+/**
+ * The archives, in the order in which they are made.
+ * @see systemd-stub(7), "Companion Files"
+ */
+const BUNDLES: readonly Bundle[] = [
+  {
+    label: "Credentials initrd",
+    folder: "uki",
+    matches: /\.cred$/i,
+    prefix: ".extra/credentials",
+    directoryMode: 0o500,
+    fileMode: 0o400,
+    pcr: 12,
+    since: 252,
+  },
+  {
+    label: "Global credentials initrd",
+    folder: "credentials",
+    matches: /\.cred$/i,
+    prefix: ".extra/global_credentials",
+    directoryMode: 0o500,
+    fileMode: 0o400,
+    pcr: 12,
+    since: 252,
+  },
+  {
+    label: "System extension initrd",
+    folder: "uki",
+    matches: /(?<!\.confext)\.raw$/i,
+    prefix: ".extra/sysext",
+    directoryMode: 0o555,
+    fileMode: 0o444,
+    pcr: 13,
+    since: 252,
+  },
+  {
+    label: "Configuration extension initrd",
+    folder: "uki",
+    matches: /\.confext\.raw$/i,
+    prefix: ".extra/confext",
+    directoryMode: 0o555,
+    fileMode: 0o444,
+    pcr: 12,
+    since: 256,
+  },
+  {
+    label: "Global system extension initrd",
+    folder: "extensions",
+    matches: /\.sysext\.raw$/i,
+    prefix: ".extra/global_sysext",
+    directoryMode: 0o555,
+    fileMode: 0o444,
+    pcr: 13,
+    since: 258,
+  },
+  {
+    label: "Global configuration extension initrd",
+    folder: "extensions",
+    matches: /\.confext\.raw$/i,
+    prefix: ".extra/global_confext",
+    directoryMode: 0o555,
+    fileMode: 0o444,
+    pcr: 12,
+    since: 258,
+  },
+];
+
+/** Add-ons larger than this are no add-ons. */
+const MAX_FILE_BYTES = 1 << 28;
+
+/** A bundle with its files, sorted by name as the stub does. */
+export interface FilledBundle extends Bundle {
+  files: StubCpioFile[];
+}
+
+/** The archives that a stub of that version makes of the files beside a UKI, without empty ones. */
+export function bundlesOf(
+  files: readonly EspFile[],
+  options: { ukiPath: string; stubMajorVersion: number },
+): FilledBundle[] {
+  return BUNDLES.filter(({ since }) => since <= options.stubMajorVersion).flatMap((bundle) => {
+    const members = inFolder(files, folderPath(bundle.folder, options.ukiPath)).filter(({ name }) =>
+      bundle.matches.test(name),
+    );
+    return members.length === 0
+      ? []
+      : [{ ...bundle, files: members.map(({ name, file }) => ({ name, content: readAll(file.content) })) }];
+  });
+}
+
+/**
+ * The add-ons beside a UKI in the order in which they are loaded: global ones first, each folder sorted.
+ * @throws FormatError where one is no PE image
+ */
+export function addonsOf(files: readonly EspFile[], ukiPath: string): Addon[] {
+  const folders = ["/loader/addons/", folderPath("uki", ukiPath)];
+  return folders.flatMap((folder) =>
+    inFolder(files, folder)
+      .filter(({ name }) => /\.addon\.efi$/i.test(name))
+      .map(({ file }) => {
+        const { base } = readUki(file.content);
+        const sections = [...base].map(([name, { content }]) => [name, readAll(content)] as const);
+        return { path: file.path, content: file.content, sections: new Map(sections) };
+      }),
+  );
+}
+
+function folderPath(folder: Bundle["folder"], ukiPath: string): string {
+  return folder === "uki" ? `${ukiPath}.extra.d/` : `/loader/${folder}/`;
+}
+
+function inFolder(files: readonly EspFile[], folder: string): { name: string; file: EspFile }[] {
+  const found = files.flatMap((file) => {
+    const name = file.path.slice(folder.length);
+    return file.path.startsWith(folder) && name !== "" && !name.includes("/") ? [{ name, file }] : [];
+  });
+  found.sort((a, b) => compareCodeUnits(a.name, b.name));
+  return found;
+}
+
+function readAll(content: ByteSource): Buffer {
+  return content.read(0, Math.min(content.sizeBytes, MAX_FILE_BYTES));
+}

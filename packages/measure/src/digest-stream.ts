@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+import type { ByteSource, HashAlgorithm } from "@cvm-build/bytes";
+import type { ByteRange } from "@cvm-build/uki";
+
+/** A piece of what is hashed: a stretch of the image, or bytes that firmware or stub make themselves. */
+export type DigestPart = ByteRange | { bytes: Uint8Array };
+
+/** A run of bytes that is hashed once, and the places in it at which a digest is taken. Plain data, fit for a thread. */
+export interface DigestStream {
+  parts: DigestPart[];
+  /** After how many parts a digest is taken, ascending; the last is after all of them. */
+  marks: number[];
+}
+
+/** Digests of a stream, lower-case hex: one for each mark. */
+export type StreamDigests = string[];
+
+/** Bytes in a stream. */
+export function streamBytes({ parts }: DigestStream): number {
+  return parts.reduce((sum, part) => sum + ("bytes" in part ? part.bytes.byteLength : part.sizeBytes), 0);
+}
+
+/** How much is read at a time: what stays in the processor's cache while each algorithm takes its turn. */
+const CHUNK_BYTES = 1 << 16;
+
+/**
+ * Hashes streams of an image, each once, whatever the number of its marks.
+ * @returns for each algorithm the digests of each stream, in order
+ * @throws FormatError where a stretch leaves the image
+ */
+export function hashStreams(
+  image: ByteSource,
+  streams: readonly DigestStream[],
+  algorithms: readonly HashAlgorithm[],
+): StreamDigests[][] {
+  const perStream = streams.map((stream) => hashStream(image, stream, algorithms));
+  return algorithms.map((_, index) => perStream.map((digests) => digests[index] ?? []));
+}
+
+function hashStream(
+  image: ByteSource,
+  { parts, marks }: DigestStream,
+  algorithms: readonly HashAlgorithm[],
+): StreamDigests[] {
+  const hashes = algorithms.map((algorithm) => createHash(algorithm));
+  const update = (chunk: Uint8Array) => {
+    for (const hash of hashes) hash.update(chunk);
+  };
+  const taken: string[][] = [];
+  for (const [index, part] of parts.entries()) {
+    if (marks[taken.length] === index) taken.push(hashes.map((hash) => hash.copy().digest("hex")));
+    if ("bytes" in part) update(part.bytes);
+    else readChunks(image, part, update);
+  }
+  taken.push(hashes.map((hash) => hash.digest("hex")));
+  return algorithms.map((_, index) => taken.map((digests) => digests[index] ?? ""));
+}
+
+function readChunks(image: ByteSource, range: ByteRange, take: (chunk: Buffer) => void): void {
+  const end = range.offsetBytes + range.sizeBytes;
+  for (let offset = range.offsetBytes; offset < end; offset += CHUNK_BYTES) {
+    take(image.read(offset, Math.min(CHUNK_BYTES, end - offset)));
+  }
+}

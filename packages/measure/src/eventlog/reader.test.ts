@@ -1,0 +1,214 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { FormatError, type HashAlgorithm, HASH_ALGORITHMS } from "@cvm-build/bytes";
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { dumpEventLog } from "./dump.ts";
+import { makeLog, makeSha1Log } from "./eventlog.fixture.ts";
+import { readEventLog } from "./reader.ts";
+import { type CcMrIndex, replayCcel, replayLog, rtmrOf } from "./replay.ts";
+
+const vectors = join(import.meta.dirname, "../../../../../shared/vectors");
+
+/** What `expected.json` says of a log. */
+interface ExpectedLog {
+  used_bytes: number;
+  format: "tcg1.2" | "tcg2" | "ccel";
+  algorithms: HashAlgorithm[];
+  events: number;
+  pcrs?: Record<string, Record<string, string>>;
+  rtmr?: Record<string, string>;
+  /** What the machine's own registers held; `pcrs` is a replay. */
+  truth?: Record<string, Record<string, string> | string>;
+  tpm2_eventlog_agrees?: boolean;
+}
+
+const read = (path: string): Buffer => {
+  const bytes = readFileSync(path);
+  return path.endsWith(".gz") ? gunzipSync(bytes) : bytes;
+};
+
+/** Logs of a folder of vectors that are there, each with what is expected of it. */
+function logs(): [string, string, ExpectedLog][] {
+  const folder = join(vectors, "eventlogs");
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder).flatMap((origin) => {
+    const expected = JSON.parse(readFileSync(join(folder, origin, "expected.json"), "utf8")) as Record<
+      string,
+      ExpectedLog
+    >;
+    return Object.entries(expected).flatMap(([name, log]): [string, string, ExpectedLog][] => {
+      const path = [name, `${name}.gz`].map((file) => join(folder, origin, file)).find((file) => existsSync(file));
+      return path === undefined || log.format === undefined ? [] : [[`${origin}/${name}`, path, log]];
+    });
+  });
+}
+
+describe.skipIf(!existsSync(vectors))("readEventLog on logs of real machines", () => {
+  const all = logs();
+
+  it("has them all, with those of which tpm2_eventlog says something else", () => {
+    expect(all.length).toBe(24);
+    expect(all.filter(([, , { tpm2_eventlog_agrees: agrees }]) => agrees === false).length).toBeGreaterThanOrEqual(1);
+  });
+
+  it.each(all)("%s", (_, path, expected) => {
+    const log = readEventLog(read(path));
+    expect(log.usedBytes).toBe(expected.used_bytes);
+    expect(log.format).toBe(expected.format === "tcg1.2" ? "sha1" : "crypto-agile");
+    expect(log.algorithms).toEqual(expected.algorithms);
+    // The count of the vectors leaves out the record that names the algorithms, as `events` does.
+    expect([expected.events, expected.events - 1]).toContain(log.events.length);
+    if (expected.format === "ccel") {
+      expect(replayCcel(log)).toEqual(expected.rtmr);
+      for (const [index, value] of Object.entries(replayCcel(log))) {
+        if (expected.truth) expect(expected.truth[index]).toBe(value);
+      }
+      return;
+    }
+    const registers = replayLog(log);
+    expect(registers).toEqual(expected.pcrs);
+    for (const [bank, truth] of Object.entries(expected.truth ?? {})) {
+      expect(registers[bank as HashAlgorithm]).toMatchObject(truth as Record<string, string>);
+    }
+  });
+});
+
+describe.skipIf(!existsSync(vectors))("readEventLog on boots under QEMU", () => {
+  const folder = join(vectors, "qemu-boots");
+  const runs = existsSync(folder)
+    ? (JSON.parse(readFileSync(join(folder, "runs.json"), "utf8")) as {
+        name: string;
+        log: { file: string; events: number };
+        pcrs: Record<HashAlgorithm, Record<string, string>>;
+      }[])
+    : [];
+
+  it.each(runs.map((run) => [run.name, run] as const))("%s replays to the TPM's registers", (_, run) => {
+    const log = readEventLog(read(join(folder, run.log.file)));
+    expect(log.algorithms).toEqual(HASH_ALGORITHMS);
+    const registers = replayLog(log);
+    for (const bank of HASH_ALGORITHMS) {
+      // IMA extends PCR 10 without the firmware's log.
+      const replayed = Object.entries(registers[bank] ?? {}).filter(([pcr]) => pcr !== "10");
+      expect(replayed.length).toBeGreaterThanOrEqual(8);
+      expect(run.pcrs[bank]).toMatchObject(Object.fromEntries(replayed));
+    }
+  });
+
+  it.each(runs.map((run) => [run.name, run] as const))("%s is described as its decoder did", (_, run) => {
+    const log = readEventLog(read(join(folder, run.log.file)));
+    const events = JSON.parse(readFileSync(join(folder, run.log.file.replace(".log.gz", ".events.json")), "utf8")) as {
+      pcr: number;
+      type: string;
+      sha256?: string;
+    }[];
+    expect(log.events.map(({ register, typeName, digests }) => [register, typeName, digests.sha256])).toEqual(
+      events.map(({ pcr, type, sha256 }) => [pcr, type, sha256]),
+    );
+  });
+});
+
+describe("readEventLog", () => {
+  const digests = { sha1: "11".repeat(20), sha256: "22".repeat(32) };
+  const log = () =>
+    makeLog([
+      { register: 0, eventType: 3, data: Buffer.from("StartupLocality\0\x03", "latin1"), digests },
+      { register: 4, eventType: 0x8000_0007, data: Buffer.from("Calling EFI Application from Boot Option"), digests },
+      { register: 11, eventType: 13, data: Buffer.from(".linux\0", "utf16le"), digests },
+      { register: 9, eventType: 0x77, data: Buffer.alloc(0), digests },
+    ]);
+
+  it("shows a log line by line", () => {
+    expect(dumpEventLog(readEventLog(log()))).toBe(
+      [
+        " 0 EV_NO_ACTION 2222222222222222",
+        " 4 EV_EFI_ACTION 2222222222222222 Calling EFI Application from Boot Option",
+        "11 EV_IPL 2222222222222222 .linux",
+        " 9 0x77 2222222222222222",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it.each([
+    ["nothing", Buffer.alloc(0)],
+    ["zeros", Buffer.alloc(100)],
+    ["0xff", Buffer.alloc(100, 0xff)],
+    ["a few zeros", Buffer.alloc(3)],
+    ["a few 0xff", Buffer.alloc(5, 0xff)],
+  ])("stops at %s after the last record", (_, padding) => {
+    const bytes = log();
+    const decoded = readEventLog(Buffer.concat([bytes, padding]));
+    expect(decoded.events).toHaveLength(4);
+    expect(decoded.usedBytes).toBe(bytes.length);
+  });
+
+  it("counts the first record of a SHA-1 log, which is an event like any other", () => {
+    const bytes = makeSha1Log([{ register: 0, eventType: 8, digest: "33".repeat(20), data: Buffer.from("1") }]);
+    const decoded = readEventLog(bytes);
+    expect(decoded).toMatchObject({ format: "sha1", algorithms: ["sha1"] });
+    expect(decoded.events.map(({ digests: { sha1 } }) => sha1)).toEqual(["33".repeat(20)]);
+  });
+
+  it("skips digests of algorithms that it does not know by their declared size", () => {
+    const sm3 = { id: 0x12, sizeBytes: 32 };
+    const bytes = makeLog([{ register: 1, eventType: 4, data: Buffer.alloc(4), digests, unknown: [sm3] }], [sm3]);
+    expect(readEventLog(bytes).events[0]?.digests).toEqual(digests);
+  });
+
+  it.each<[string, Buffer, string]>([
+    ["nothing", Buffer.alloc(0), "TCG_PCClientPCREvent"],
+    ["a cut first record", log().subarray(0, 40), "a record that ends within 40 bytes"],
+    ["a cut record", log().subarray(0, -2), "a record that ends within"],
+    ["no algorithm", makeLog([], [], 0), "TCG_EfiSpecIdEvent.algorithmCount: expected 1..16, got 0"],
+    ["a million algorithms", makeLog([], [], 1_000_000), "expected 1..16, got 1000000"],
+    ["algorithms beyond the record", makeLog([], [], 9), "TCG_EfiSpecIdEventAlgorithmSize at 0x"],
+    ["a wrong digest size", makeLog([], [{ id: 12, sizeBytes: 20 }]), "expected 48 bytes for sha384, got 20"],
+    [
+      "an algorithm that was not declared",
+      makeLog([
+        { register: 1, eventType: 4, data: Buffer.alloc(4), digests: {}, unknown: [{ id: 13, sizeBytes: 64 }] },
+      ]),
+      "expected an algorithm that the log declares, got 0xd",
+    ],
+    [
+      "more digests than algorithms",
+      makeLog([{ register: 1, eventType: 4, data: Buffer.alloc(4), digests, unknown: [{ id: 4, sizeBytes: 20 }] }]),
+      "expected at most the 2 algorithms that the log declares, got 3",
+    ],
+    ["more than any machine logs", Buffer.alloc((1 << 24) + 1), "expected at most 16777216 bytes"],
+  ])("refuses %s", (_, bytes, message) => {
+    expect(() => readEventLog(bytes)).toThrow(FormatError);
+    expect(() => readEventLog(bytes)).toThrow(message);
+  });
+
+  it("refuses a PCR that no TPM has when it replays", () => {
+    const bytes = makeLog([{ register: 24, eventType: 4, data: Buffer.alloc(4), digests }]);
+    expect(() => replayLog(readEventLog(bytes))).toThrow(FormatError);
+  });
+
+  it("tells RTMR indexes from CC measurement register indexes", () => {
+    expect([0, 1, 4, 5].map((index) => rtmrOf(index as CcMrIndex))).toEqual([undefined, 0, 3, undefined]);
+  });
+
+  it("gives a log or a FormatError for mutated bytes", () => {
+    const original = log();
+    const mutation = fc.tuple(fc.nat(original.length - 1), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(mutation, { minLength: 1, maxLength: 8 }), fc.nat(original.length), (mutations, cut) => {
+        const bytes = Buffer.from(original.subarray(0, cut % 2 === 0 ? cut : original.length));
+        for (const [offset, value] of mutations) if (offset < bytes.length) bytes[offset] = value;
+        try {
+          const decoded = readEventLog(bytes);
+          expect(dumpEventLog(decoded).split("\n")).toHaveLength(decoded.events.length + 1);
+          replayLog(decoded);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FormatError);
+        }
+      }),
+      { seed: 1, numRuns: 3000 },
+    );
+  });
+});

@@ -1,0 +1,122 @@
+import { type ByteSource, FormatError, type HashAlgorithm } from "@cvm-build/bytes";
+import { effectiveSections, readStubVersion, readUki, type SectionName, type UkiSections } from "@cvm-build/uki";
+import { addAddonImages, addFirmwareEvents, addKernelImage } from "./boot-events.ts";
+import { mangleCommandLine } from "./command-line.ts";
+import { type Addon, addonsOf, bundlesOf, type EspFile } from "./companions.ts";
+import { hashBanks } from "./digest-banks.ts";
+import { Draft } from "./draft.ts";
+import type { EventSource, MeasuredEvent } from "./event.ts";
+import { addInitrd, addLoadOptions } from "./kernel-events.ts";
+import { phasePaths } from "./phases.ts";
+import type { Prediction, Unpredicted } from "./prediction.ts";
+import { type Registers, replay } from "./registers.ts";
+import { addAddonCommandLine, addAddonContents, addBundles, addonCommandLine, addSections } from "./stub-events.ts";
+import { openRegisters } from "./unpredicted.ts";
+
+/** A boot of a UKI from an EFI system partition by OVMF, with nothing else on the command line. */
+export interface UkiOnEspOptions {
+  banks: readonly HashAlgorithm[];
+  /** Boot phases that userspace reaches, in order; empty where the initrd has no systemd. */
+  phases: readonly string[];
+  secureBoot: false;
+  /** Where the bytes of sections came from, beyond the section: file, package, setting. */
+  sources?: Partial<Record<SectionName, EventSource>>;
+  /** Where the UKI is on the partition. Default: `/EFI/BOOT/BOOTX64.EFI`. */
+  ukiPath?: string;
+  /** Add-ons, credentials and extensions beside it. */
+  companions?: readonly EspFile[];
+  /** How many threads may hash. Default: 1. */
+  threads?: number;
+}
+
+/** Registers that a UKI on an ESP determines. */
+const PREDICTED_PCRS = [4, 9, 11, 12, 13] as const;
+/** First stub that knows add-ons. */
+const ADDONS_SINCE = 254;
+
+/** What is booted, read. */
+interface Boot {
+  ukiPath: string;
+  sections: UkiSections;
+  stubMajorVersion: number;
+  companions: readonly EspFile[];
+  addons: readonly Addon[];
+}
+
+/**
+ * Predicts PCR 4, 9, 11, 12 and 13 of a machine that boots a UKI, from the image's own bytes. What cannot be told in
+ * advance, such as PCR 9 under a stub that adds a random secret, is named with its reason and has no value.
+ * @throws FormatError where the image is not a UKI with systemd-stub and a kernel
+ * @see docs/SPECS.md, "Registers"
+ */
+export async function predictUkiOnEsp(image: ByteSource, options: UkiOnEspOptions): Promise<Prediction> {
+  const uki = readUki(image);
+  const stubMajorVersion = readStubVersion(uki.pe).major;
+  const sections = effectiveSections(uki);
+  const draft = new Draft();
+  const companions = options.companions ?? [];
+  const ukiPath = options.ukiPath ?? "/EFI/BOOT/BOOTX64.EFI";
+  const addons = stubMajorVersion >= ADDONS_SINCE ? addonsOf(companions, ukiPath) : [];
+  const unpredicted = openRegisters({ stubMajorVersion, sections, companions, addons });
+  draftEvents(draft, image, { ...options, ukiPath, sections, stubMajorVersion, companions, addons });
+  const digests = await hashBanks(image, draft.streams, { banks: options.banks, threads: options.threads ?? 1 });
+  const open = new Set(unpredicted.map(({ register }) => register));
+  const events = [...draft.finish(digests)].filter(({ pcr }) => !open.has(`pcr${pcr}`));
+  return foldPrediction(events, { ...options, unpredicted });
+}
+
+function draftEvents(
+  draft: Draft,
+  image: ByteSource,
+  boot: Omit<UkiOnEspOptions, "ukiPath" | "companions"> & Boot,
+): void {
+  const { sections, stubMajorVersion, companions, ukiPath, addons } = boot;
+  const sourceOf = (section: SectionName): EventSource => ({ section, ...boot.sources?.[section] });
+  const kernel = sections.get(".linux");
+  if (!kernel) throw new FormatError({ record: "UKI", field: ".linux" }, "expected a kernel");
+
+  addFirmwareEvents(draft, { image, ukiPath });
+  const initrd = addSections(draft, sections, { stubMajorVersion, sourceOf });
+  addAddonImages(draft, addons);
+  const extra = addonCommandLine(addons);
+  addAddonCommandLine(draft, extra, addons);
+  const archives = addBundles(draft, bundlesOf(companions, { ukiPath, stubMajorVersion }));
+  addAddonContents(draft, addons);
+  addKernelImage(draft, { section: kernel, source: sourceOf(".linux"), stubMajorVersion });
+  const own = sections.get(".cmdline")?.content;
+  const commandLine = [own && mangleCommandLine(own.read(0, own.sizeBytes)), extra].filter(
+    (part) => part !== undefined,
+  );
+  if (commandLine.length > 0) addLoadOptions(draft, commandLine.join(" "), sourceOf);
+  addInitrd(draft, sections, { stubMajorVersion, sourceOf, archives, addons, initrd });
+  for (const phase of boot.phases) {
+    const digest = Buffer.from(phase, "utf8");
+    draft.add({ pcr: 11, type: undefined, label: phase, source: { constant: "boot phase" }, digest });
+  }
+}
+
+function foldPrediction(
+  events: MeasuredEvent[],
+  options: { banks: readonly HashAlgorithm[]; phases: readonly string[]; unpredicted: Unpredicted[] },
+): Prediction {
+  const { banks, unpredicted } = options;
+  const open = new Set(unpredicted.map(({ register }) => register));
+  const pcrs = PREDICTED_PCRS.filter((pcr) => !open.has(`pcr${pcr}`));
+  const registers: Registers = replay(events, { banks, pcrs });
+  return { events, registers, phases: foldPhases(events, options), unpredicted };
+}
+
+function foldPhases(
+  events: readonly MeasuredEvent[],
+  { banks, phases }: { banks: readonly HashAlgorithm[]; phases: readonly string[] },
+): Prediction["phases"] {
+  const pcr11 = events.filter(({ pcr }) => pcr === 11);
+  if (pcr11.length === 0) return {};
+  const before = pcr11.length - phases.length;
+  const values = phasePaths(phases).map(
+    (path, index) => [path, replay(pcr11.slice(0, before + index), { banks, pcrs: [11] })] as const,
+  );
+  return Object.fromEntries(
+    banks.map((bank) => [bank, Object.fromEntries(values.map(([path, value]) => [path, value[bank]?.[11] ?? ""]))]),
+  );
+}
