@@ -1,0 +1,74 @@
+import { relative } from "node:path";
+import type { BuildReport } from "@cvm-build/image";
+import { renderPlatform } from "./measurements.ts";
+import type { Painter } from "./painter.ts";
+import { renderSize } from "./size.ts";
+import { renderTable } from "./table.ts";
+
+/** How many lines of unhandled scripts a person wants to see at once; the manifest has them all. */
+const SCRIPT_LINES_SHOWN = 12;
+
+/** What a build left, ending in the registers. */
+export function renderBuild(report: BuildReport, painter: Painter): string {
+  const { manifest, measurements } = report;
+  return [
+    renderFacts(report, painter),
+    renderScripts(report, painter),
+    renderLosses(report, painter),
+    ...manifest.image.notices.map((notice) => `${painter("yellow", "notice:")} ${notice}\n`),
+    "\n",
+    ...measurements.platforms.map((platform) => renderPlatform(platform, painter)),
+  ].join("");
+}
+
+function renderFacts({ directory, upToDate, lock, manifest }: BuildReport, painter: Painter): string {
+  const { image, kernel, stub, packages, artifacts, services, tree, outputs } = manifest;
+  const uki = outputs.find(({ name }) => name.endsWith(".efi"));
+  const inImage = packages.filter(({ role }) => role === "image");
+  const withFiles = inImage.filter(({ installed }) => installed.files > 0);
+  const rows = [
+    [
+      "image",
+      `${painter("bold", image.id)} ${image.version}${upToDate ? painter("dim", "  (nothing had changed)") : ""}`,
+    ],
+    ["output", `${shortPath(directory)}/${uki?.name ?? ""}  ${renderSize(uki?.sizeBytes ?? 0)}`],
+    ["sha256", uki?.sha256 ?? ""],
+    ["kernel", `${kernel.release}, stub ${stub.version} from ${stub.package} ${stub.packageVersion}`],
+    ["packages", `${inImage.length} resolved, ${withFiles.length} with files in the image; ${lockText(lock)}`],
+    ["artefacts", artifacts.map(({ name, from }) => `${name} (${from})`).join(", ") || "none"],
+    ["services", services.map(({ name, description }) => `${name} (${description})`).join(", ") || "none"],
+    ["tree", `${tree.entries} entries, ${renderSize(tree.sizeBytes)}, ${tree.setuid.length} set-id`],
+  ];
+  return renderTable(
+    [{ heading: "" }, { heading: "" }],
+    rows.map(([name = "", value = ""]) => [painter("dim", name), value]),
+  );
+}
+
+function renderScripts({ manifest }: BuildReport, painter: Painter): string {
+  const { byClass, notHandled } = manifest.scripts;
+  const total = Object.values(byClass).reduce((sum, count) => sum + count, 0);
+  const facts = `${total} maintainer scripts not run: ${byClass.handled} replaced by finishers, ${byClass.harmless + byClass["none-needed"]} of no effect here, ${byClass["not-handled"]} with lines that nothing replaces\n`;
+  const shown = notHandled.slice(0, SCRIPT_LINES_SHOWN).map(({ package: name, script, line, text }) => {
+    return `  ${painter("yellow", `${name} ${script}:${line}`)} ${text.trim()}\n`;
+  });
+  const left = notHandled.length - shown.length;
+  return `${painter("dim", "scripts")}    ${facts}${shown.join("")}${left > 0 ? `  … ${left} more in manifest.json\n` : ""}`;
+}
+
+function renderLosses({ manifest }: BuildReport, painter: Painter): string {
+  return manifest.losses
+    .map(
+      ({ path, xattr }) => `${painter("yellow", "lost:")} ${xattr} of ${path}: a cpio carries no extended attributes\n`,
+    )
+    .join("");
+}
+
+function lockText(lock: BuildReport["lock"]): string {
+  return lock.kind === "resolved" ? "resolved just now" : `locked by ${shortPath(lock.path)}`;
+}
+
+function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith("..") ? path : short || ".";
+}

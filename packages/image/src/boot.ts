@@ -1,0 +1,30 @@
+import { boot, type ProcessExit } from "@cvm-build/vm";
+import { findImage, type ImageChoice, machineFor, type MachineOptions } from "./machine.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** An image to boot on this terminal. */
+export interface BootImageRequest {
+  choice: ImageChoice;
+  machine: MachineOptions;
+  /** TCP ports of 127.0.0.1 that lead to ports of the guest. */
+  forwards: { hostPort: number; guestPort: number }[];
+}
+
+/** What was booted, and how it ended. */
+export interface BootReport {
+  image: string;
+  exit: ProcessExit;
+}
+
+/** Boots an image with its serial line on the user's terminal, until the guest or the user ends it. */
+export async function bootImage(request: BootImageRequest, surroundings: Surroundings): Promise<BootReport> {
+  const { uki } = findImage(request.choice, surroundings);
+  const machine = await machineFor(request.machine, surroundings);
+  await using running = await boot({
+    ...machine,
+    imagePath: uki,
+    network: { forwards: request.forwards },
+    serial: "terminal",
+  });
+  return { image: uki, exit: await running.exited };
+}

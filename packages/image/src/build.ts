@@ -1,0 +1,138 @@
+import { canonicalJson, CvmError } from "@cvm-build/bytes";
+import { packSegments } from "@cvm-build/fs-writer";
+import { type LoadedProfile, loadProfile, type Profile } from "@cvm-build/profile";
+import { assembleRootfs, readStub } from "@cvm-build/rootfs";
+import { openStore, type Store } from "@cvm-build/store";
+import { isUpToDate, rememberBuild } from "./build-key.ts";
+import { fetchInputs, type Inputs } from "./inputs.ts";
+import { LOCK_FILE, type LockPolicy, obtainLock, type ObtainedLock } from "./locking.ts";
+import { type Manifest, manifestOf } from "./manifest.ts";
+import { measureBuild, type Measurements } from "./measurements.ts";
+import { type Generation, OutputDirectory } from "./output.ts";
+import type { ProfileSelection, Surroundings } from "./surroundings.ts";
+import { writeUki } from "./uki-image.ts";
+
+/** What to build, and from what. */
+export interface BuildRequest extends ProfileSelection {
+  lockPolicy: LockPolicy;
+  /** Files that stand in for artefacts, by name. Their digests must be the locked ones. */
+  artifacts: ReadonlyMap<string, string>;
+  /** Build even where the image is up to date. */
+  force: boolean;
+}
+
+/** What a build leaves, as the summary on screen and `--json` show it. */
+export interface BuildReport {
+  /** `build/<image-id>`, absolute. */
+  directory: string;
+  /** Nothing had changed: the image stands as an earlier run left it. */
+  upToDate: boolean;
+  lock: ObtainedLock["origin"];
+  manifest: Manifest;
+  measurements: Measurements;
+}
+
+/** A build under way. */
+interface Build {
+  profile: Profile;
+  obtained: ObtainedLock;
+  inputs: Inputs;
+  store: Store;
+  surroundings: Surroundings;
+  generation: Generation;
+}
+
+/** Opens the store that a run uses. */
+export function storeOf(surroundings: Surroundings): Store {
+  return openStore({
+    directory: surroundings.cacheDirectory,
+    now: surroundings.now,
+    offline: surroundings.offline,
+    environment: surroundings.environment,
+    report: surroundings.report,
+    ...(surroundings.signal && { signal: surroundings.signal }),
+  });
+}
+
+/** The merged profile of a selection. */
+export function loadSelection(selection: ProfileSelection, surroundings: Surroundings): LoadedProfile {
+  return loadProfile({
+    directory: surroundings.directory,
+    profiles: selection.profiles,
+    settings: selection.settings,
+    ignoreUnsupported: selection.ignoreUnsupported,
+    hostArchitecture: surroundings.hostArchitecture,
+    invocationDirectory: surroundings.invocationDirectory,
+    environment: surroundings.environment,
+  });
+}
+
+/**
+ * Builds an image: profile → lock → verified bytes → file tree → initrd → UKI → read back → measurements.
+ * The output directory holds the previous image until the new one is whole.
+ */
+export async function buildImage(request: BuildRequest, surroundings: Surroundings): Promise<BuildReport> {
+  const { profile } = loadSelection(request, surroundings);
+  const { artifacts, lockPolicy: policy } = request;
+  const store = storeOf(surroundings);
+  const output = new OutputDirectory(profile.output.outputDirectory, profile.output.imageId);
+  const obtained = await obtainLock(profile, { store, surroundings, artifacts, output, policy });
+  checkTools(obtained);
+
+  const upToDate = !request.force && isUpToDate({ profile, obtained, output });
+  if (!upToDate) {
+    using generation = output.startGeneration();
+    const inputs = await fetchInputs({ profile, lock: obtained.lock, store, surroundings, artifacts });
+    await writeImage({ profile, obtained, inputs, store, surroundings, generation });
+    surroundings.signal?.throwIfAborted();
+    generation.publish();
+    rememberBuild({ profile, obtained, output });
+  }
+  return {
+    directory: output.path,
+    upToDate,
+    lock: obtained.origin,
+    manifest: output.readJson<Manifest>("manifest.json"),
+    measurements: output.readJson<Measurements>("measurements.json"),
+  };
+}
+
+async function writeImage(build: Build): Promise<void> {
+  const { profile, obtained, inputs, store, surroundings, generation } = build;
+  const { workers, report } = surroundings;
+  const tools = { cache: store, workers, report };
+  const { packages, artifacts } = inputs;
+  const rootfs = await assembleRootfs({ profile, packages, artifacts }, tools);
+  const stub = await readStub(inputs.stub, tools);
+  const packed = await packSegments(rootfs.tree, {
+    cache: store,
+    threads: workers,
+    compression: { algorithm: profile.output.compressOutput, level: profile.output.compressLevel },
+    mtimeClampSec: profile.content.sourceDateEpochSec,
+    report,
+  });
+  const uki = writeUki({ profile, rootfs, stub, segments: packed.segments, generation });
+  const measurements = await measureBuild({ profile, rootfs, uki, threads: workers });
+  generation.write("measurements.json", canonicalJson(measurements));
+  generation.write(
+    "manifest.json",
+    canonicalJson(manifestOf({ profile, obtained, rootfs, stub, packed, uki, generation })),
+  );
+  generation.write(LOCK_FILE, obtained.text);
+}
+
+/**
+ * Compressor bytes are part of an image: another zstd gives other bytes.
+ * @throws CvmError `tool-version`
+ */
+function checkTools({ lock }: ObtainedLock): void {
+  const { zstd } = process.versions;
+  if (lock.tools.zstd === zstd) return;
+  throw new CvmError(
+    "tool-version",
+    `cannot use lock: expected zstd ${lock.tools.zstd}, got ${zstd ?? "none"} in this Node`,
+    {
+      hint: "run cvm-build on the Node that the workspace installs, or refresh the lock with cvm-build lock",
+    },
+  );
+}

@@ -1,0 +1,64 @@
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { CvmError } from "@cvm-build/bytes";
+import { findTools, probeHost } from "@cvm-build/vm";
+import { loadSelection } from "./build.ts";
+import { OutputDirectory } from "./output.ts";
+import type { ProfileSelection, Surroundings } from "./surroundings.ts";
+
+/** The virtual machine that an image is booted in. */
+export interface MachineOptions {
+  memoryMiB: number;
+  cpus: number;
+  /** Path of an OVMF image, where not the distribution's. */
+  firmware?: string;
+}
+
+/** An image by its output directory or UKI, or by the profiles that built it. */
+export type ImageChoice = { image: string } | { selection: ProfileSelection };
+
+/** A built image on this machine. */
+export interface BuiltImage {
+  output: OutputDirectory;
+  /** Path of the UKI. */
+  uki: string;
+}
+
+/**
+ * Finds an image that was built before.
+ * @throws CvmError `no-image`
+ */
+export function findImage(choice: ImageChoice, surroundings: Surroundings): BuiltImage {
+  const output =
+    "image" in choice
+      ? outputAt(resolve(surroundings.invocationDirectory, choice.image))
+      : outputOf(choice.selection, surroundings);
+  const uki = join(output.path, `${output.imageId}.efi`);
+  if (existsSync(uki)) return { output, uki };
+  throw new CvmError("no-image", `cannot find an image in "${output.path}": expected ${output.imageId}.efi, got none`, {
+    hint: "build it first: cvm-build --profile NAME",
+  });
+}
+
+function outputOf(selection: ProfileSelection, surroundings: Surroundings): OutputDirectory {
+  const { output } = loadSelection(selection, surroundings).profile;
+  return new OutputDirectory(output.outputDirectory, output.imageId);
+}
+
+/** An output directory by its own path, or by that of the UKI in it. */
+function outputAt(path: string): OutputDirectory {
+  const directory = path.endsWith(".efi") ? dirname(path) : path;
+  return new OutputDirectory(dirname(directory), basename(directory));
+}
+
+/** What of a machine all boots share: the programs, how this host can run them, and the size asked for. */
+export async function machineFor({ memoryMiB, cpus, firmware }: MachineOptions, surroundings: Surroundings) {
+  const { environment, invocationDirectory, signal } = surroundings;
+  const tools = await findTools({
+    searchPath: environment["PATH"] ?? "",
+    ...(firmware !== undefined && { overrides: { firmware: { codePath: resolve(invocationDirectory, firmware) } } }),
+  });
+  const temporaryDirectory = environment["TMPDIR"] ?? "/tmp";
+  const host = await probeHost(tools, { temporaryDirectory });
+  return { tools, host, memoryMiB, cpus, temporaryDirectory, ...(signal && { signal }) };
+}

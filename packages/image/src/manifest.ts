@@ -1,0 +1,141 @@
+import type { Sha256Hex } from "@cvm-build/bytes";
+import { compareCodeUnits, sha256Hex } from "@cvm-build/bytes";
+import type { PackedSegments } from "@cvm-build/fs-writer";
+import type { Profile } from "@cvm-build/profile";
+import type { LockedArtifact, LockedPackage, LockedRepository } from "@cvm-build/resolver";
+import type { ClassifiedScript, Rootfs } from "@cvm-build/rootfs";
+import type { ObtainedLock } from "./locking.ts";
+import { fileDigest, type Generation } from "./output.ts";
+import { PROGRAM_VERSION } from "./program.ts";
+import type { WrittenUki } from "./uki-image.ts";
+
+/** `manifest.json`: what is in an image and how it got there. Holds nothing that depends on the machine or the hour. */
+export interface Manifest {
+  schema: "cvm-build.manifest/1";
+  image: {
+    id: string;
+    version: string;
+    format: string;
+    profiles: string[];
+    /** Sentences that whoever uses the image must have read. */
+    notices: string[];
+    kernelCommandLine: string;
+    sourceDateEpochSec: number;
+  };
+  tools: { cvmBuild: string; zstd: string; segmentFormat: number };
+  lock: { sha256: Sha256Hex; repositories: LockedRepository[] };
+  packages: ManifestPackage[];
+  artifacts: LockedArtifact[];
+  kernel: { release: string; package: string; sha256: Sha256Hex };
+  stub: { package: string; packageVersion: string; version: string; path: string; sha256: Sha256Hex };
+  services: { name: string; description: string; user: string }[];
+  finishers: { name: string; summary: string; paths: string[] }[];
+  scripts: ScriptReport;
+  /** The trusted computing base in plain numbers. */
+  tree: { entries: number; sizeBytes: number; setuid: string[] };
+  segments: { origin: string; entries: number; sizeBytes: number; uncompressedSizeBytes: number; sha256: Sha256Hex }[];
+  /** Extended attributes that the image's format cannot carry. */
+  losses: { path: string; xattr: string }[];
+  outputs: { name: string; sizeBytes: number; sha256: Sha256Hex }[];
+}
+
+export type ManifestPackage = LockedPackage & {
+  /** What of the package is in the image; zero where its files are left out. */
+  installed: { sizeBytes: number; files: number };
+};
+
+/** Maintainer scripts, none of which was run, by what became of them. */
+export interface ScriptReport {
+  byClass: Record<ClassifiedScript["class"], number>;
+  /** What nothing stands in for, line by line. */
+  notHandled: { package: string; script: string; line: number; text: string }[];
+  scripts: { package: string; script: string; class: ClassifiedScript["class"]; by: string[]; sha256: Sha256Hex }[];
+}
+
+/** Collects the manifest of a build whose files are written. */
+export function manifestOf(build: {
+  profile: Profile;
+  obtained: ObtainedLock;
+  rootfs: Rootfs;
+  stub: { path: string; version: string; content: { sha256: Sha256Hex } };
+  packed: PackedSegments;
+  uki: WrittenUki;
+  generation: Generation;
+}): Manifest {
+  const { profile, obtained, rootfs, stub, packed, uki, generation } = build;
+  const { lock } = obtained;
+  const stubPackage = lock.packages.find(({ role }) => role === "stub");
+  const installed = new Map(rootfs.packages.map((entry) => [entry.name, entry]));
+  return {
+    schema: "cvm-build.manifest/1",
+    image: {
+      id: profile.output.imageId,
+      version: profile.output.imageVersion,
+      format: profile.output.format,
+      profiles: profile.names,
+      notices: profile.output.notices,
+      kernelCommandLine: uki.kernelCommandLine,
+      sourceDateEpochSec: profile.content.sourceDateEpochSec,
+    },
+    tools: { cvmBuild: PROGRAM_VERSION, ...lock.tools },
+    lock: { sha256: sha256Hex(obtained.text), repositories: lock.repositories },
+    packages: lock.packages.map((entry) => {
+      const own = entry.role === "image" ? installed.get(entry.name) : undefined;
+      return { ...entry, installed: { sizeBytes: own?.sizeBytes ?? 0, files: own?.fileCount ?? 0 } };
+    }),
+    artifacts: lock.artifacts,
+    kernel: { release: uki.kernel.release, package: uki.kernel.package, sha256: uki.kernel.image.sha256 },
+    stub: {
+      package: stubPackage?.name ?? "",
+      packageVersion: stubPackage?.version ?? "",
+      version: stub.version,
+      path: stub.path,
+      sha256: stub.content.sha256,
+    },
+    services: profile.services.map(({ name, description, user }) => ({ name, description, user })),
+    finishers: rootfs.finishers,
+    scripts: scriptReport(rootfs.scripts),
+    tree: { ...treeSize(rootfs), setuid: rootfs.setuid },
+    segments: packed.segments.map((segment) => ({
+      origin: segment.origin === "directories" ? "directories" : `${segment.origin.kind}:${segment.origin.name}`,
+      entries: segment.entryCount,
+      sizeBytes: segment.sizeBytes,
+      uncompressedSizeBytes: segment.uncompressedSizeBytes,
+      sha256: segment.sha256,
+    })),
+    losses: packed.losses,
+    outputs: Object.values(uki.names)
+      .sort(compareCodeUnits)
+      .map((name) => ({ name, ...fileDigest(generation.path(name)) })),
+  };
+}
+
+function scriptReport(scripts: readonly ClassifiedScript[]): ScriptReport {
+  const byClass: ScriptReport["byClass"] = { "none-needed": 0, handled: 0, harmless: 0, "not-handled": 0 };
+  for (const script of scripts) byClass[script.class]++;
+  return {
+    byClass,
+    notHandled: scripts.flatMap(({ package: name, script, lines }) =>
+      lines
+        .filter((line) => line.class === "not-handled")
+        .map(({ line, text }) => ({ package: name, script, line, text })),
+    ),
+    scripts: scripts.map(({ package: name, script, class: kind, sha256, lines }) => ({
+      package: name,
+      script,
+      class: kind,
+      by: [...new Set(lines.flatMap(({ by }) => by ?? []))].sort(compareCodeUnits),
+      sha256,
+    })),
+  };
+}
+
+function treeSize({ tree }: Rootfs): { entries: number; sizeBytes: number } {
+  const nodes = new Set<unknown>();
+  let sizeBytes = 0;
+  for (const [, node] of tree.entries()) {
+    if (node.kind === "file" && !nodes.has(node)) sizeBytes += node.content.sizeBytes;
+    nodes.add(node);
+  }
+  return { entries: tree.size, sizeBytes };
+}

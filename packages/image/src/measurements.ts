@@ -1,0 +1,78 @@
+import { type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
+import { type EventSource, type MeasuredEvent, predictUkiOnEsp, type Prediction } from "@cvm-build/measure";
+import type { Profile } from "@cvm-build/profile";
+import type { Rootfs } from "@cvm-build/rootfs";
+import { fileDigest } from "./output.ts";
+import type { WrittenUki } from "./uki-image.ts";
+
+/** `measurements.json`: what an image's registers will be, and the events that make them. */
+export interface Measurements {
+  schema: "cvm-build.measurements/1";
+  image: { id: string; version: string; sha256: Sha256Hex };
+  platforms: PlatformMeasurements[];
+}
+
+/** The registers of an image on one platform. */
+export interface PlatformMeasurements {
+  name: string;
+  /** Register values at the end of the boot that the profile describes, by bank and PCR index. */
+  registers: { pcr: Partial<Record<HashAlgorithm, Record<string, string>>> };
+  /** PCR 11 after each phase path, by bank. */
+  phases: Partial<Record<HashAlgorithm, Record<string, string>>>;
+  unpredicted: { register: string; reason: string }[];
+  events: PublishedEvent[];
+}
+
+/** One event as it is published: its register by name. */
+export interface PublishedEvent {
+  register: string;
+  type?: string;
+  label: string;
+  digests: Partial<Record<HashAlgorithm, string>>;
+  source: EventSource;
+}
+
+/** Name of the platform that a build predicts for: a UKI on an ESP, started by OVMF, with a TPM. */
+export const PLATFORM = "qemu-ovmf";
+
+/** Opens the finished UKI again and predicts its registers from its own bytes. */
+export async function measureBuild(build: {
+  profile: Profile;
+  rootfs: Rootfs;
+  uki: WrittenUki;
+  threads: number;
+}): Promise<Measurements> {
+  const { profile, rootfs, uki, threads } = build;
+  using image = openFileSource(uki.path);
+  const prediction = await predictUkiOnEsp(image, {
+    banks: profile.measure.banks,
+    phases: profile.measure.phases ?? rootfs.phases,
+    secureBoot: false,
+    threads,
+    sources: {
+      ".linux": { package: uki.kernel.package, file: uki.names.kernel },
+      ".initrd": { file: uki.names.initrd },
+      ".cmdline": { setting: "Content.KernelCommandLine", file: uki.names.cmdline },
+    },
+  });
+  return {
+    schema: "cvm-build.measurements/1",
+    image: { id: profile.output.imageId, version: profile.output.imageVersion, sha256: fileDigest(uki.path).sha256 },
+    platforms: [platformMeasurements(prediction)],
+  };
+}
+
+/** A prediction as it is published. */
+export function platformMeasurements(prediction: Prediction): PlatformMeasurements {
+  return {
+    name: PLATFORM,
+    registers: { pcr: prediction.registers },
+    phases: prediction.phases,
+    unpredicted: prediction.unpredicted,
+    events: prediction.events.map(publishEvent),
+  };
+}
+
+function publishEvent({ pcr, type, label, digests, source }: MeasuredEvent): PublishedEvent {
+  return { register: `pcr${pcr}`, ...(type !== undefined && { type }), label, digests, source };
+}

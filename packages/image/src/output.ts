@@ -1,0 +1,142 @@
+import { createHash } from "node:crypto";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { chunksOf, CvmError, finishSha256, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
+
+/**
+ * `build/<image-id>` is a symbolic link to one generation below `build/.<image-id>/`. A build fills a generation of its
+ * own and then moves the link, so that what stands under the image's name is always one whole build.
+ */
+export class OutputDirectory {
+  readonly path: string;
+  readonly imageId: string;
+  /** Where the generations are, and what is remembered of them. */
+  readonly generations: string;
+
+  constructor(outputDirectory: string, imageId: string) {
+    this.path = join(outputDirectory, imageId);
+    this.imageId = imageId;
+    this.generations = join(outputDirectory, `.${imageId}`);
+  }
+
+  /** Starts an empty generation. What an earlier, killed build left behind is removed. */
+  startGeneration(): Generation {
+    mkdirSync(this.generations, { recursive: true });
+    const current = this.#current();
+    for (const name of readdirSync(this.generations)) {
+      if (name !== current && isGeneration(name) && !belongsToRunningBuild(name))
+        rmSync(join(this.generations, name), { recursive: true, force: true });
+    }
+    return new Generation(mkdtempSync(join(this.generations, `${process.pid}-`)), (generation) =>
+      this.#replace(generation),
+    );
+  }
+
+  /** A file of the current generation, or undefined where there is none. */
+  read(name: string): string | undefined {
+    try {
+      return readFileSync(join(this.path, name), "utf8");
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** A JSON document of the current generation, which this program wrote. */
+  readJson<T>(name: string): T {
+    return JSON.parse(readFileSync(join(this.path, name), "utf8")) as T;
+  }
+
+  #current(): string | undefined {
+    try {
+      return basename(readlinkSync(this.path));
+    } catch {
+      return undefined;
+    }
+  }
+
+  #replace(generation: string): void {
+    const previous = this.#current();
+    if (previous === undefined && exists(this.path)) {
+      throw new CvmError(
+        "output",
+        `cannot replace "${this.path}": expected a link that cvm-build made, got something else`,
+        {
+          hint: "move it away, or choose another OutputDirectory=",
+        },
+      );
+    }
+    const link = `${generation}.link`;
+    symlinkSync(join(`.${basename(this.path)}`, basename(generation)), link);
+    renameSync(link, this.path);
+    if (previous !== undefined) rmSync(join(this.generations, previous), { recursive: true, force: true });
+  }
+}
+
+/** A build's output while it is being made. */
+export class Generation implements Disposable {
+  readonly directory: string;
+  readonly #replace: (generation: string) => void;
+  #published = false;
+
+  constructor(directory: string, replace: (generation: string) => void) {
+    this.directory = directory;
+    this.#replace = replace;
+  }
+
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  write(name: string, data: string | Uint8Array): void {
+    writeFileSync(this.path(name), data, { mode: 0o644 });
+  }
+
+  /** Makes this generation the image. */
+  publish(): void {
+    this.#replace(this.directory);
+    this.#published = true;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#published) rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Size and SHA-256 of a file, read in pieces. */
+export function fileDigest(path: string): { sizeBytes: number; sha256: Sha256Hex } {
+  using source = openFileSource(path);
+  const hash = createHash("sha256");
+  for (const chunk of chunksOf(source)) hash.update(chunk);
+  return { sizeBytes: source.sizeBytes, sha256: finishSha256(hash) };
+}
+
+/** Generations are named `<process id>-<random>`. */
+function belongsToRunningBuild(name: string): boolean {
+  const processId = Number.parseInt(name, 10);
+  if (processId === process.pid) return false;
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isGeneration(name: string): boolean {
+  return /^\d+-/.test(name);
+}
+
+function exists(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}

@@ -1,0 +1,124 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Sha256Hex } from "@cvm-build/bytes";
+import { SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
+import type { Profile } from "@cvm-build/profile";
+import {
+  type Lock,
+  type LockedPackage,
+  type LockedRepository,
+  openPackageIndex,
+  PackageUniverse,
+  requestDigest,
+  resolveAlone,
+  resolvePackages,
+} from "@cvm-build/resolver";
+import type { Store } from "@cvm-build/store";
+import type { Surroundings } from "./surroundings.ts";
+
+/** Debian's name of each architecture. */
+export const DEBIAN_ARCHITECTURE = { "x86-64": "amd64", arm64: "arm64" } as const;
+
+/**
+ * Digest of everything in a profile that decides what a lock holds. Mirrors are not in it: digests make them
+ * interchangeable.
+ */
+export function requestSha256({ distribution, content, uki, artifacts }: Profile): Sha256Hex {
+  return requestDigest({
+    distribution: distribution.distribution,
+    release: distribution.release,
+    architecture: distribution.architecture,
+    snapshot: distribution.snapshot,
+    components: distribution.repositories,
+    packages: content.packages,
+    withEssential: content.withEssential,
+    withRecommends: content.withRecommends,
+    stub: [uki.stubPackage, uki.stubRelease],
+    artifacts: artifacts.map(({ name, source }) => ({ name, source })),
+  });
+}
+
+/** What resolving needs beside the profile. */
+export interface ResolvingContext {
+  store: Store;
+  surroundings: Surroundings;
+  /** Files that stand in for artefacts, by name. */
+  artifacts: ReadonlyMap<string, string>;
+}
+
+/** Resolves a profile against its archives as they are now. The only step that asks what is newest. */
+export async function resolveProfile(
+  profile: Profile,
+  { store, surroundings, artifacts: overrides }: ResolvingContext,
+): Promise<Lock> {
+  const { distribution, content, uki } = profile;
+  const architecture = DEBIAN_ARCHITECTURE[distribution.architecture];
+  const { repositories, universe } = await openRelease(distribution.release, { profile, store, surroundings });
+  const resolution = resolvePackages(universe, {
+    architecture,
+    packages: content.packages,
+    withEssential: content.withEssential,
+    withRecommends: content.withRecommends,
+  });
+  const ofStub =
+    uki.stubRelease === undefined || uki.stubRelease === distribution.release
+      ? { repositories: [], universe }
+      : await openRelease(uki.stubRelease, { profile, store, surroundings });
+  const artifacts = await Promise.all(
+    profile.artifacts.map((artifact) =>
+      store.resolveArtifact(artifact, {
+        baseDirectory: surroundings.directory,
+        override: overrides.get(artifact.name),
+      }),
+    ),
+  );
+  return {
+    schema: "cvm-build.lock/1",
+    requestSha256: requestSha256(profile),
+    distribution: { id: distribution.distribution, release: distribution.release, architecture },
+    repositories: [...repositories, ...ofStub.repositories],
+    packages: [
+      ...resolution.packages.map((entry): LockedPackage => ({ ...entry, role: "image" })),
+      { ...resolveAlone(ofStub.universe, uki.stubPackage, { architecture }), role: "stub" },
+    ],
+    artifacts,
+    tools: { zstd: process.versions.zstd ?? "none", segmentFormat: SEGMENT_FORMAT_VERSION },
+  };
+}
+
+/** The packages that a release of the profile's distribution has now. */
+export async function openRelease(
+  release: string,
+  { profile, store, surroundings }: { profile: Profile; store: Store; surroundings: Surroundings },
+): Promise<{ repositories: LockedRepository[]; universe: PackageUniverse }> {
+  const {
+    distribution,
+    repositories: components,
+    architecture,
+    mirror,
+    securityMirror,
+    snapshot,
+  } = profile.distribution;
+  const { repositories, indexes } = await store.refresh({
+    distribution,
+    release,
+    architecture: DEBIAN_ARCHITECTURE[architecture],
+    components,
+    ...(mirror !== undefined && { mirror }),
+    ...(securityMirror !== undefined && { securityMirror }),
+    ...(snapshot !== undefined && { snapshot }),
+    keyrings: keyringFiles(surroundings),
+  });
+  const universe = new PackageUniverse(
+    indexes.map(({ repository, packages }) => openPackageIndex(packages, { repository: repository.suite })),
+  );
+  return { repositories, universe };
+}
+
+function keyringFiles({ configsDirectory }: Surroundings): string[] {
+  const directory = join(configsDirectory, "keyrings");
+  return readdirSync(directory)
+    .filter((name) => /\.(asc|gpg|pgp)$/.test(name))
+    .sort()
+    .map((name) => join(directory, name));
+}

@@ -1,0 +1,74 @@
+import { closeSync, openSync, writeSync } from "node:fs";
+import { bytesSource, type ByteSource, chunksOf, CvmError, openFileSource } from "@cvm-build/bytes";
+import { type Content, readContent, type Segment, segmentSource } from "@cvm-build/fs-writer";
+import type { Profile } from "@cvm-build/profile";
+import type { Rootfs } from "@cvm-build/rootfs";
+import { assembleUki } from "@cvm-build/uki";
+import type { Generation } from "./output.ts";
+
+/** The files of an image that boot, as they were written. */
+export interface WrittenUki {
+  /** The UKI, absolute. */
+  path: string;
+  /** File names in the output directory. */
+  names: { uki: string; kernel: string; initrd: string; cmdline: string };
+  kernel: NonNullable<Rootfs["kernel"]>;
+  kernelCommandLine: string;
+}
+
+/** Writes kernel, initrd and command line by themselves, and the UKI made of them. */
+export function writeUki(build: {
+  profile: Profile;
+  rootfs: Rootfs;
+  stub: { content: Content };
+  segments: Segment[];
+  generation: Generation;
+}): WrittenUki {
+  const { profile, rootfs, stub, segments, generation } = build;
+  const { kernel } = rootfs;
+  if (!kernel) throw noKernel(profile);
+  const id = profile.output.imageId;
+  const names = { uki: `${id}.efi`, kernel: `${id}.vmlinuz`, initrd: `${id}.initrd`, cmdline: `${id}.cmdline` };
+  const kernelImage = readContent(kernel.image);
+  const kernelCommandLine = profile.content.kernelCommandLine.join(" ");
+  generation.write(names.kernel, kernelImage);
+  generation.write(names.cmdline, kernelCommandLine);
+  concatenate(segments.map(segmentSource), generation.path(names.initrd));
+
+  using initrd = openFileSource(generation.path(names.initrd));
+  const osRelease = rootfs.tree.follow("/etc/os-release");
+  const path = generation.path(names.uki);
+  assembleUki({
+    stub: bytesSource(readContent(stub.content)),
+    sections: [
+      { name: ".linux", content: [bytesSource(kernelImage)] },
+      ...(osRelease?.kind === "file"
+        ? [{ name: ".osrel" as const, content: [bytesSource(readContent(osRelease.content))] }]
+        : []),
+      { name: ".cmdline", content: [bytesSource(Buffer.from(kernelCommandLine))] },
+      { name: ".initrd", content: [initrd] },
+      { name: ".uname", content: [bytesSource(Buffer.from(kernel.release))] },
+    ],
+    output: path,
+  });
+  return { path, names, kernel, kernelCommandLine };
+}
+
+function concatenate(parts: readonly ByteSource[], path: string): void {
+  const descriptor = openSync(path, "wx", 0o644);
+  try {
+    for (const part of parts) for (const chunk of chunksOf(part)) writeSync(descriptor, chunk);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function noKernel(profile: Profile): CvmError {
+  return new CvmError(
+    "no-kernel",
+    `cannot assemble UKI "${profile.output.imageId}": expected a kernel in /boot, got none`,
+    {
+      hint: "add a kernel to Packages=, such as linux-image-cloud-amd64",
+    },
+  );
+}
