@@ -9,8 +9,11 @@ import type { VirtualMachine } from "./virtual-machine.ts";
 export type EndCondition =
   /** The guest has written this to its serial port. */
   | { kind: "serial-contains"; text: string }
-  /** A register has this value, as lower-case hex: how a boot without a console is known to have reached a phase. */
-  | { kind: "pcr-equals"; bank: HashAlgorithm; index: number; value: string }
+  /**
+   * Registers have these values, as lower-case hex by index, and none was extended for `forSec`: how a boot without a
+   * console is known to have come to its end.
+   */
+  | { kind: "registers-equal"; bank: HashAlgorithm; values: Readonly<Record<number, string>>; forSec: number }
   /** Neither the serial port nor any register has changed for so long. */
   | { kind: "quiet"; quietSec: number }
   /** The guest has switched itself off; its registers stay. */
@@ -58,8 +61,8 @@ function holds(condition: EndCondition, { vm, registers }: { vm: VirtualMachine;
   switch (condition.kind) {
     case "serial-contains":
       return vm.serial?.text.includes(condition.text) ?? false;
-    case "pcr-equals":
-      return registers.value(condition) === condition.value;
+    case "registers-equal":
+      return registers.unchangedMs >= condition.forSec * 1000 && registers.have(condition);
     case "quiet":
       return Math.min(vm.serial?.silentMs ?? Infinity, registers.unchangedMs) >= condition.quietSec * 1000;
     case "power-off":
@@ -106,7 +109,11 @@ class RegisterWatch {
   constructor(vm: VirtualMachine, until: readonly EndCondition[]) {
     this.#vm = vm;
     this.#tpm = new CrbTransport(vm.physical);
-    const named = until.filter((condition) => condition.kind === "pcr-equals");
+    const named = until.flatMap((condition) =>
+      condition.kind === "registers-equal"
+        ? Object.keys(condition.values).map((index) => ({ bank: condition.bank, index: Number(index) }))
+        : [],
+    );
     const any = until.some(({ kind }) => kind === "quiet") ? [{ bank: "sha256" as const, index: 0 }] : [];
     this.#wanted = [...new Map([...named, ...any].map((register) => [keyOf(register), register])).values()];
   }
@@ -116,8 +123,11 @@ class RegisterWatch {
     return performance.now() - this.#changedMs;
   }
 
-  value(register: { bank: HashAlgorithm; index: number }): string | undefined {
-    return this.#glances.get(keyOf(register))?.value;
+  /** Whether all these registers had these values when they were last looked at. */
+  have({ bank, values }: { bank: HashAlgorithm; values: Readonly<Record<number, string>> }): boolean {
+    return Object.entries(values).every(
+      ([index, value]) => this.#glances.get(keyOf({ bank, index: Number(index) }))?.value === value,
+    );
   }
 
   async update(): Promise<void> {
@@ -152,8 +162,8 @@ function describe(condition: EndCondition): string {
   switch (condition.kind) {
     case "serial-contains":
       return `"${condition.text}" on the serial port`;
-    case "pcr-equals":
-      return `PCR ${condition.index} (${condition.bank}) to be ${condition.value.slice(0, 16)}…`;
+    case "registers-equal":
+      return `the expected values of PCR ${Object.keys(condition.values).join(", ")} (${condition.bank})`;
     case "quiet":
       return `${condition.quietSec} s of quiet`;
     case "power-off":
