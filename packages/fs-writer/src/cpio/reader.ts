@@ -104,8 +104,9 @@ function* readArchive(
       return at;
     }
     const data = header.sizeBytes === 0 ? NO_DATA : sliceSource(source, dataOffsetBytes, header.sizeBytes);
-    if (header.magic === NEWC_CRC_MAGIC) compareSum(data, header, dataOffsetBytes);
-    yield entryOf({ header, name, data, archive: unpacker.archive });
+    const entry = entryOf({ header, name, data, archive: unpacker.archive });
+    if (header.magic === NEWC_CRC_MAGIC && entry.kind === "file") compareSum(data, header, dataOffsetBytes);
+    yield entry;
   }
   return at;
 }
@@ -135,7 +136,10 @@ function decodeName(source: ByteSource, offsetBytes: number, { nameSizeBytes }: 
   return decodeArchiveText(bytes.subarray(0, -1), { record: "cpio", field: "name", offsetBytes: startBytes });
 }
 
-/** @see cpio(5), "New CRC Format": the sum of the bytes, modulo 2^32 */
+/**
+ * The sum of the bytes, modulo 2^32. GNU cpio sums files only, and the kernel looks at no others.
+ * @see cpio(5), "New CRC Format"
+ */
 function compareSum(data: ByteSource, header: NewcHeader, offsetBytes: number): void {
   let sum = 0;
   for (const chunk of chunksOf(data)) for (const byte of chunk) sum = (sum + byte) >>> 0;
