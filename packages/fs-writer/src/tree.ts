@@ -13,6 +13,7 @@ export type Content = {
   sha256: Sha256Hex;
 } & ({ bytes: Uint8Array } | { file: { path: string; offsetBytes: number } });
 
+/** What every node has, whatever it is. */
 export interface Attributes {
   /** Permission bits with set-id and sticky bits: 0..0o7777. */
   mode: number;
@@ -25,10 +26,15 @@ export interface Attributes {
   origin: Origin;
 }
 
+/** A directory; what is in it follows from the paths of the tree. */
 export type DirectoryNode = Attributes & { kind: "directory" };
+/** A regular file. */
 export type FileNode = Attributes & { kind: "file"; content: Content };
+/** A symbolic link; `target` is as written, perhaps relative, perhaps leading nowhere. */
 export type SymlinkNode = Attributes & { kind: "symlink"; target: string };
+/** A character or block device. */
 export type DeviceNode = Attributes & { kind: "char" | "block"; major: number; minor: number };
+/** A named pipe. */
 export type FifoNode = Attributes & { kind: "fifo" };
 /** A node of a `FileTree`. One object under several paths is a hard link. */
 export type TreeNode = DirectoryNode | FileNode | SymlinkNode | DeviceNode | FifoNode;

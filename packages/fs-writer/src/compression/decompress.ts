@@ -5,6 +5,7 @@ import { skipZeros, windowSource } from "../window-source.ts";
 import { detectCompression, type CompressionFormat } from "./format.ts";
 import { zstdFrameSizeBytes } from "./zstd-frame.ts";
 
+/** What is decompressed, and how much of it there may be. */
 export interface DecompressOptions {
   /** Found by the first bytes where it is not given; bytes of no known format are then taken as they are. */
   format?: CompressionFormat;

@@ -9,6 +9,7 @@ export interface Member {
   sizeBytes: number;
 }
 
+/** How much a member may hold. */
 export interface MemberOptions {
   /** How large the decompressed data may be. */
   maxSizeBytes: number;

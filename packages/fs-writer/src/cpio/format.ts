@@ -41,6 +41,7 @@ export const NewcHeader = record("NewcHeader", 110, {
 });
 export type NewcHeader = ValueOf<typeof NewcHeader>;
 
+/** What an entry begins with. */
 export const NEWC_MAGIC = "070701";
 /** The same format with a checksum of each file. */
 export const NEWC_CRC_MAGIC = "070702";
@@ -63,4 +64,5 @@ export const MODE_TYPE = {
   file: 0o100000,
   symlink: 0o120000,
 } as const;
+/** The bits of `mode` that hold the type. */
 export const MODE_TYPE_MASK = 0o170000;

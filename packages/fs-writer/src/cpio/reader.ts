@@ -33,6 +33,7 @@ export interface CpioEntry {
   data: ByteSource;
 }
 
+/** How much an initrd may hold. */
 export interface ReadCpioOptions {
   /** How much all compressed members together may hold. */
   maxSizeBytes?: number;

@@ -7,6 +7,7 @@ import { CPIO_ALIGNMENT, MAX_HEX8, MODE_TYPE, NEWC_MAGIC, NewcHeader, TRAILER_NA
 /** A path of a `FileTree` and its node. The same node under several paths is a hard link. */
 export type PathAndNode = readonly [path: string, node: TreeNode];
 
+/** What beside the entries determines an archive. */
 export interface CpioOptions {
   /** No entry is newer than this: seconds since 1970. */
   mtimeClampSec: number;

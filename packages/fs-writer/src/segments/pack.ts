@@ -9,6 +9,7 @@ import { planSegments, type SegmentPlan, type SegmentSettings } from "./plan.ts"
 import { type Segment, SEGMENT_KIND } from "./segment.ts";
 import type { SegmentTask, WrittenSegment } from "./write-segment.ts";
 
+/** Where segments are kept, and how they are made. */
 export interface PackOptions extends SegmentSettings {
   /** Where segments are kept and looked for. */
   cache: DerivedCache;
@@ -19,6 +20,7 @@ export interface PackOptions extends SegmentSettings {
   report?: ReportProgress;
 }
 
+/** A packed tree. */
 export interface PackedSegments {
   /** In the order in which they make up the initrd. */
   segments: Segment[];

@@ -55,7 +55,7 @@ function decodeBase256(bytes: Uint8Array): number {
 
 /**
  * Header of a tar entry, in the POSIX ustar layout.
- * @see POSIX.1-2024, pax, "ustar Interchange Format"
+ * @see POSIX.1-2017, pax, "ustar Interchange Format"
  */
 export const TarHeader = record("TarHeader", TAR_BLOCK_BYTES, {
   name: [0, text(100)],
@@ -83,7 +83,7 @@ export type TarEntryType = "file" | "link" | "symlink" | "char" | "block" | "dir
 
 /**
  * Type of an entry by its typeflag. What is not here (sparse files, volume labels, dump directories) is refused.
- * @see POSIX.1-2024, pax, "ustar Interchange Format", typeflag
+ * @see POSIX.1-2017, pax, "ustar Interchange Format", typeflag
  */
 export const TAR_ENTRY_TYPES: Readonly<Record<string, TarEntryType>> = {
   "0": "file",

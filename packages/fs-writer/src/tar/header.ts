@@ -65,7 +65,7 @@ export function linknameOf({ header, offsetBytes }: TarBlock): string {
 
 /**
  * The sum of all bytes with the checksum field as spaces. Some old tars summed signed bytes.
- * @see POSIX.1-2024, pax, "ustar Interchange Format", chksum
+ * @see POSIX.1-2017, pax, "ustar Interchange Format", chksum
  */
 function isChecksum(block: Buffer, expected: number): boolean {
   const start = TarHeader.offsetOf("checksum");

@@ -18,7 +18,7 @@ export interface PaxAttributes {
  * Keys that say nothing of what a tree holds (times beside mtime, user names, comments) are passed over.
  * @param offsetBytes where the records start in the archive, for errors
  * @throws FormatError where they are malformed or describe a sparse file
- * @see POSIX.1-2024, pax, "pax Extended Header"
+ * @see POSIX.1-2017, pax, "pax Extended Header"
  */
 export function decodePax(records: Buffer, offsetBytes: number, attributes: PaxAttributes): void {
   for (let at = 0; at < records.length;) {

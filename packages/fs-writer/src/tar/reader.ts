@@ -39,7 +39,7 @@ const EMPTY_SHA256 = sha256Hex("");
  * @param chunks the uncompressed archive in pieces of any size
  * @param onEntry called for each entry in order, once its data have gone by
  * @throws FormatError where the archive is malformed, ends early, or has what is not read (sparse files, volumes)
- * @see POSIX.1-2024, pax
+ * @see POSIX.1-2017, pax
  */
 export async function readTar(
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,

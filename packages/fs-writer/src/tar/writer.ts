@@ -30,7 +30,7 @@ const MAX_OCTAL_ID = 0o7777777;
 /**
  * A tar archive in memory: ustar, with pax records for names, numbers and extended attributes that ustar cannot hold.
  * @throws CvmError `archive` where a name is empty or a number is negative or no integer
- * @see POSIX.1-2024, pax
+ * @see POSIX.1-2017, pax
  */
 export function encodeTar(entries: readonly TarInput[]): Buffer {
   const parts: Uint8Array[] = [];

@@ -3,6 +3,7 @@ import { CvmError } from "@cvm-build/bytes";
 import { reviveWorkerError } from "./worker-error.ts";
 import type { TaskReply, TaskRequest } from "./serve-tasks.ts";
 
+/** What the threads of a pool run, and how many there are. */
 export interface WorkerPoolOptions {
   /** A module that calls `serveTasks`. */
   module: URL;
