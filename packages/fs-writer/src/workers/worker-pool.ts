@@ -1,4 +1,6 @@
-import { Worker, type Transferable } from "node:worker_threads";
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
+import { type Transferable, Worker } from "node:worker_threads";
 import { CvmError } from "@cvm-build/bytes";
 import { reviveWorkerError } from "./worker-error.ts";
 import type { TaskReply, TaskRequest } from "./serve-tasks.ts";
@@ -94,7 +96,8 @@ export class WorkerPool implements AsyncDisposable {
 
   #start(): Worker | undefined {
     if (this.#threads.size >= this.#size) return undefined;
-    const thread = new Worker(this.#module);
+    const workerData = { module: this.#module.href, compileCacheDirectory: compileCacheDirectory() };
+    const thread = new Worker(WORKER_ENTRY, { workerData });
     this.#threads.set(thread, undefined);
     thread.on("message", (reply: TaskReply) => {
       const job = this.#finish(thread);
@@ -133,6 +136,14 @@ export class WorkerPool implements AsyncDisposable {
     void thread.terminate();
     this.#dispatch();
   }
+}
+
+const WORKER_ENTRY = new URL("./worker-entry.mjs", import.meta.url);
+
+/** Node names a folder of its own version below the one that was asked for. */
+function compileCacheDirectory(): string | undefined {
+  const directory = getCompileCacheDir();
+  return directory === undefined ? undefined : dirname(directory);
 }
 
 function moduleName(module: URL): string {
