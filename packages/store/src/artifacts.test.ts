@@ -66,6 +66,16 @@ describe("an npm package", () => {
     expect(server.requests).toHaveLength(2);
   });
 
+  it("is fetched anew where the store's is damaged", async () => {
+    using folder = makeTestFolder();
+    await using server = await serve(registryFiles());
+    const store = storeWith(folder.path, server);
+    await store.resolveArtifact(ANVIL, { baseDirectory: folder.path });
+    writeFileSync(store.objectPath(LOCKED_ANVIL.sha256), Buffer.alloc(TARBALL.length));
+    expect(await store.resolveArtifact(ANVIL, { baseDirectory: folder.path })).toEqual(LOCKED_ANVIL);
+    expect(store.read(LOCKED_ANVIL.sha256).equals(TARBALL)).toBe(true);
+  });
+
   it("is fetched by its lock", async () => {
     using folder = makeTestFolder();
     await using server = await serve(registryFiles());

@@ -1,15 +1,15 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isSha256Hex, type Sha256Hex } from "@cvm-build/bytes";
 import type { LockedArtifact } from "@cvm-build/resolver";
 import { addressOf } from "./debian/mirrors.ts";
-import type { Downloader, DownloadRequest } from "./download/downloader.ts";
+import type { Downloader } from "./download/downloader.ts";
+import type { DownloadRequest } from "./download/transfer.ts";
 import { reasonOf, StoreError } from "./errors.ts";
 import { readNpmPackage, isExactPackage, type NpmPackage, sha512OfIntegrity } from "./npm/package-address.ts";
 import { registryFor } from "./npm/registry.ts";
-import { hashFile, type ObjectStore, type StoredObject } from "./objects/object-store.ts";
+import { digestOfFile, hashFile, type ObjectStore, type StoredObject } from "./objects/object-store.ts";
 import type { References } from "./objects/references.ts";
 
 /** Where the bytes of an artefact come from. */
@@ -134,7 +134,7 @@ async function fetchNpm(
   }
   const known = references.get("npm", source.integrity);
   const kept = known === undefined ? undefined : objects.lookup(known);
-  if (kept !== undefined && sha512OfFile(kept.path) === sha512) return kept;
+  if (kept !== undefined && (await digestOfFile(kept.path, "sha512")) === sha512) return kept;
   const from = `${source.package}@${source.version}`;
   const urls = await tarballsOf(name, { source, place, parts });
   const object = await downloader.download({
@@ -219,20 +219,4 @@ function declaredSha256(name: string, sha256: string): Sha256Hex {
     `cannot use artifact "${name}": expected a sha256 of 64 lower-case hex digits, got "${sha256}"`,
     { hint: "state the digest that the publisher states" },
   );
-}
-
-const CHUNK_BYTES = 1 << 20;
-
-function sha512OfFile(path: string): string {
-  const hash = createHash("sha512");
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
-  const descriptor = openSync(path, "r");
-  try {
-    for (let got = readSync(descriptor, buffer); got > 0; got = readSync(descriptor, buffer)) {
-      hash.update(buffer.subarray(0, got));
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-  return hash.digest("hex");
 }

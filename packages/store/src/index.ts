@@ -2,7 +2,7 @@ export { type ArtifactPlace, type ArtifactSource, type DeclaredArtifact } from "
 export { DEBIAN_ARCHIVES, type MirrorSettings, type PublicArchives } from "./debian/mirrors.ts";
 export { type LockedPackages, type PackageSearch } from "./debian/packages.ts";
 export { type PackagesIndex, type RepositoryRequest, type RepositorySnapshot } from "./debian/repository.ts";
-export { type RetryPolicy } from "./download/downloader.ts";
+export { type RetryPolicy } from "./download/patience.ts";
 export { STORE_ERROR_CODES, StoreError, type StoreErrorCode } from "./errors.ts";
 export { type DerivedObject, type WrittenObject } from "./objects/derived-objects.ts";
 export { type StoredObject } from "./objects/object-store.ts";

@@ -13,7 +13,8 @@ import { DEBIAN_ARCHIVES, MirrorList, type PublicArchives } from "./debian/mirro
 import { fetchLockedPackages, type LockedPackages, type PackageSearch } from "./debian/packages.ts";
 import { refreshRepositories } from "./debian/refresh.ts";
 import type { RepositoryRequest, RepositorySnapshot } from "./debian/repository.ts";
-import { Downloader, type RetryPolicy } from "./download/downloader.ts";
+import { Downloader } from "./download/downloader.ts";
+import type { RetryPolicy } from "./download/patience.ts";
 import { mapParallel } from "./download/parallel.ts";
 import { writeFailure } from "./errors.ts";
 import { DerivedObjects, type DerivedObject, type WrittenObject } from "./objects/derived-objects.ts";

@@ -32,12 +32,13 @@ export interface MadeKey {
   fingerprint: string;
 }
 
-/** A fresh signing key, made at `date`. */
-export async function makeKey(name: string, date = new Date("2026-01-01T00:00:00Z")): Promise<MadeKey> {
+/** A fresh signing key, made at the start of 2026; `days` is how long it is good, where it expires. */
+export async function makeKey(name: string, { days }: { days?: number } = {}): Promise<MadeKey> {
   const { privateKey, publicKey } = await generateKey({
     type: "curve25519",
     userIDs: [{ name, email: `${name}@archive.invalid` }],
-    date,
+    date: new Date("2026-01-01T00:00:00Z"),
+    ...(days !== undefined && { keyExpirationTime: days * 86_400 }),
     format: "object",
   });
   return { privateKey, armored: publicKey.armor(), fingerprint: publicKey.getFingerprint().toUpperCase() };

@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { StoreError } from "../errors.ts";
 import { type HostMirrors, readHostMirrors } from "./apt-sources.ts";
 
 /** The distribution's own archives: what is asked when neither the profile nor the host names a mirror. */
@@ -71,6 +72,7 @@ export class MirrorList {
 
   #chosen(archive: ArchiveName, { mirror, securityMirror, snapshot, baseDirectory }: MirrorSettings): string[] {
     if (snapshot !== undefined) {
+      checkStamp(snapshot);
       const host = mirror === undefined ? this.#archives.snapshot : addressOf(mirror, baseDirectory);
       return [timestampedBase(host, { archive, stamp: snapshot })];
     }
@@ -93,6 +95,15 @@ export function addressOf(place: string, baseDirectory = "/"): string {
 /** Joins a base and a path of an archive; characters that addresses reserve (`+`, `:`) are escaped. */
 export function joinAddress(base: string, path: string): string {
   return `${base}/${path.split("/").map(encodeURIComponent).join("/")}`;
+}
+
+function checkStamp(stamp: string): void {
+  if (/^\d{8}T\d{6}Z$/.test(stamp)) return;
+  throw new StoreError(
+    "wrong-repository",
+    `cannot use snapshot "${stamp}": expected a moment such as 20260528T084923Z, got something else`,
+    { hint: "correct Snapshot=" },
+  );
 }
 
 function timestampedBase(host: string, { archive, stamp }: { archive: ArchiveName; stamp: string }): string {

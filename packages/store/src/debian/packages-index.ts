@@ -82,6 +82,8 @@ async function fetchIndex(
   const folder = path.slice(0, path.lastIndexOf("/"));
   // By its digest a mirror serves an index even while the archive is being replaced.
   const paths = release.acquireByHash ? [`${folder}/by-hash/SHA256/${entry.sha256}`, path] : [path];
+  // Its bytes are about to be used: a damaged one is moved away here and fetched again below.
+  await parts.objects.verify(entry.sha256);
   const { sha256 } = await parts.downloader.download({
     kind: "index",
     name: `${place.suite}/${path}`,

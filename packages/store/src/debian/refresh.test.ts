@@ -159,6 +159,22 @@ describe("a bad archive", () => {
     );
   });
 
+  it("that a key signed which has expired since is refused, but for a timestamped archive", async () => {
+    const short = await makeKey("short", { days: 310 });
+    using folder = makeTestFolder();
+    const keyring = join(folder.path, "short.asc");
+    writeFileSync(keyring, short.armored);
+    const files = await makeArchive(GOOD, short);
+    const { outcome } = await refresh(files, { request: { keyrings: [keyring] } });
+    await rejects(outcome, "signature", /\(the key has expired\)$/);
+    const then = await refresh(files, { request: { keyrings: [keyring] }, now: new Date("2026-11-06T00:00:00Z") });
+    await rejects(then.outcome, "not-yet-valid", /expected a date before now/);
+    const stamp = "20261101T000000Z";
+    const moved = new Map([...files].map(([path, bytes]) => [`/archive/debian/${stamp}${path}`, bytes]));
+    const old = await refresh(moved, { request: { keyrings: [keyring], snapshot: stamp } });
+    expect(old.outcome).toMatchObject({ repositories: [{ signedBy: [short.fingerprint] }] });
+  });
+
   it("whose signed text was changed is refused", async () => {
     const files = await makeArchive(GOOD, key);
     const text = (files.get("/dists/trixie/InRelease") as Buffer).toString();
@@ -255,6 +271,12 @@ describe("a timestamped archive", () => {
     expect(requests[0]).toBe(`GET /archive/debian/${stamp}/dists/trixie/InRelease`);
   });
 
+  it("is named by a moment", async () => {
+    const { outcome, requests } = await refresh(new Map(), { request: { snapshot: "../../etc" } });
+    expect(outcome).toMatchObject({ code: "wrong-repository" });
+    expect(requests).toEqual([]);
+  });
+
   it("must be signed all the same", async () => {
     const files = await makeArchive(old, stranger);
     const moved = new Map([...files].map(([path, bytes]) => [`/archive/debian/${stamp}${path}`, bytes]));
@@ -307,6 +329,20 @@ describe("the store", () => {
     writeFileSync(join(folder.path, "archive.asc"), key.armored);
     const store = openTestStore(join(folder.path, "store"), { offline: true });
     await expect(store.refresh(request(folder.path, NOBODY))).rejects.toMatchObject({ code: "offline" });
+  });
+
+  it("fetches an index anew whose object is damaged", async () => {
+    using folder = makeTestFolder();
+    writeFileSync(join(folder.path, "archive.asc"), key.armored);
+    const files = await makeArchive(GOOD, key);
+    await using server = await serve(files);
+    const directory = join(folder.path, "store");
+    const asked = request(folder.path, server.url);
+    const store = openTestStore(directory);
+    const index = store.put(files.get("/dists/trixie/main/binary-amd64/Packages.xz") as Buffer);
+    writeFileSync(index.path, Buffer.alloc(index.sizeBytes));
+    expect(await store.refresh(asked)).toMatchObject({ indexes: [{ component: "main" }] });
+    expect(await store.verifyAll()).toMatchObject({ damaged: [] });
   });
 
   it("makes a torn index anew", async () => {

@@ -4,7 +4,7 @@ import type { LockedRepository } from "@cvm-build/resolver";
 import { mapParallel } from "../download/parallel.ts";
 import { StoreError } from "../errors.ts";
 import type { References } from "../objects/references.ts";
-import { verifyClearSigned, type VerifiedText } from "./clear-signature.ts";
+import { type ClearSignatureCheck, verifyClearSigned, type VerifiedText } from "./clear-signature.ts";
 import { readKeyrings, type TrustedKey } from "./keyrings.ts";
 import { joinAddress, type MirrorList } from "./mirrors.ts";
 import { type IndexParts, readPackagesIndex } from "./packages-index.ts";
@@ -133,7 +133,11 @@ async function verifyRelease(
   const { suite, base, request, keys, parts } = options;
   const source = `${base}/dists/${suite}`;
   const now = parts.now();
-  const { text, signedBy } = await keys.verify(bytes.toString("utf8"), { name: `${source}/InRelease`, date: now });
+  const { text, signedBy } = await keys.verify(bytes.toString("utf8"), {
+    name: `${source}/InRelease`,
+    date: now,
+    allowExpiredKeys: request.snapshot !== undefined,
+  });
   const release = readText(text, source);
   checkRelease(release, { suite, source, now, snapshot: request.snapshot });
   const repository: LockedRepository = {
@@ -175,7 +179,7 @@ class KeySource {
     this.#hostKeyrings = hostKeyrings;
   }
 
-  async verify(message: string, options: { name: string; date: Date }): Promise<VerifiedText> {
+  async verify(message: string, options: Omit<ClearSignatureCheck, "trusted">): Promise<VerifiedText> {
     try {
       return await verifyClearSigned(message, { ...options, trusted: await this.#named });
     } catch (error) {

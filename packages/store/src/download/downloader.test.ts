@@ -6,8 +6,9 @@ import { describe, expect, it } from "vitest";
 import { layoutOf } from "../objects/layout.ts";
 import { ObjectStore } from "../objects/object-store.ts";
 import { filesIn, makeTestFolder, NOBODY, NOW } from "../store.fixture.ts";
-import { Downloader, type DownloadRequest } from "./downloader.ts";
+import { Downloader } from "./downloader.ts";
 import { sendCut, sendFile, serve, type TestServer } from "./server.fixture.ts";
+import type { DownloadRequest } from "./transfer.ts";
 
 const BYTES = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 7919) % 251));
 const SHA256 = createHash("sha256").update(BYTES).digest("hex") as Sha256Hex;
@@ -314,6 +315,23 @@ describe("a download that fails", () => {
       const { path } = await makeDownloader(directory).download(requestOf(urls));
       expect(server.requests.at(-1)).toMatch(/^GET \/file bytes=[1-9]/);
       expect(readFileSync(path).equals(BYTES)).toBe(true);
+    });
+  });
+
+  it("at an address that lies and breaks off is had from the next, which is not blamed", async () => {
+    await withServer(async (server, directory) => {
+      const wrong = Buffer.alloc(BYTES.length, 9);
+      let cut = false;
+      server.handlers.set("/lies", (request, response) => {
+        if (cut) return void response.destroy();
+        cut = true;
+        sendCut(wrong, { request, response, limitBytes: 50_000 });
+      });
+      const { path } = await makeDownloader(directory).download(
+        requestOf([`${server.url}/lies`, `${server.url}/file`]),
+      );
+      expect(readFileSync(path).equals(BYTES)).toBe(true);
+      expect(server.requests.slice(-2)).toEqual([expect.stringMatching(/^GET \/file bytes=/), "GET /file"]);
     });
   });
 

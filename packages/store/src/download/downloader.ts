@@ -1,5 +1,4 @@
-import { setTimeout as delay } from "node:timers/promises";
-import type { ReportProgress, Sha256Hex } from "@cvm-build/bytes";
+import type { ReportProgress } from "@cvm-build/bytes";
 import { StoreError } from "../errors.ts";
 import type { StoreLayout } from "../objects/layout.ts";
 import type { ObjectStore, StoredObject } from "../objects/object-store.ts";
@@ -7,32 +6,17 @@ import { type AttemptFailure, summarise, type Wanted, WrongBytes } from "./failu
 import { Meter } from "./meter.ts";
 import { mapParallel } from "./parallel.ts";
 import { PartialFile, removeAttempts } from "./partial-file.ts";
-import { isRemote, openResource, type Resource, type Transport, TransportError } from "./transport.ts";
+import { patiently, type RetryPolicy } from "./patience.ts";
+import { checkWhole, type DownloadRequest, tooLong, transferFrom } from "./transfer.ts";
+import { isRemote, openResource, type Transport, TransportError } from "./transport.ts";
 
-/** Something to fetch into the store. */
-export interface DownloadRequest extends Wanted {
-  /** Where it may be, best first: `http:`, `https:`, `file:`. */
+/** Something small to fetch into memory. */
+export interface ReadRequest extends Wanted {
   urls: readonly string[];
-  /** What identifies it. */
-  identity: { algorithm: "sha256"; hex: Sha256Hex } | { algorithm: "sha512"; hex: string };
-  /** Its exact size, where it is known. */
-  sizeBytes?: number;
-  /** How large it may be. */
   maxBytes: number;
+  /** The media types that are understood, where the server has a choice. */
+  accept?: string;
 }
-
-/** How patient downloads are. */
-export interface RetryPolicy {
-  /** Attempts in a row that brought nothing before an address is given up. */
-  attempts: number;
-  /** Pause after the first failure; it doubles with every further one. */
-  firstDelayMs: number;
-}
-
-const MAX_DELAY_MS = 8_000;
-const MAX_RETRY_AFTER_SEC = 30;
-/** Attempts at one address that may bring a little each: a server that cuts every connection is used up to here. */
-const MAX_ATTEMPTS = 64;
 
 /** What a downloader works with. */
 export interface DownloaderOptions {
@@ -64,7 +48,7 @@ export class Downloader {
    */
   async downloadAll(requests: readonly DownloadRequest[]): Promise<StoredObject[]> {
     const missing = requests.filter((request) => this.#present(request) === undefined);
-    const sizes = missing.map(({ sizeBytes }) => sizeBytes);
+    const sizes = [...new Map(missing.map(({ identity, sizeBytes }) => [identity.hex, sizeBytes])).values()];
     const totalBytes = sizes.reduce(
       (sum, size) => (sum === undefined || size === undefined ? undefined : sum + size),
       0,
@@ -93,24 +77,11 @@ export class Downloader {
    * Fetches something small whose digest is not known beforehand, such as a signed index, into memory.
    * @throws StoreError as `download` does
    */
-  async read(
-    request: Wanted & { urls: readonly string[]; maxBytes: number; accept?: string },
-  ): Promise<{ bytes: Buffer; url: string }> {
-    const { maxBytes, accept } = request;
-    return this.#firstOf(request, async (url) => {
-      return this.#patiently(url, { progress: () => 0 }, async () => {
-        const opened = { url, offsetBytes: 0, ...(accept !== undefined && { accept }) };
-        const resource = await openResource(opened, this.#options.transport);
-        const chunks: Uint8Array[] = [];
-        let sizeBytes = 0;
-        for await (const chunk of resource.chunks) {
-          sizeBytes += chunk.length;
-          if (sizeBytes > maxBytes) throw tooLong(url, maxBytes);
-          chunks.push(chunk);
-        }
-        checkWhole(resource, { url, sizeBytes });
-        return { bytes: Buffer.concat(chunks), url };
-      });
+  async read(request: ReadRequest): Promise<{ bytes: Buffer; url: string }> {
+    const { transport, retry } = this.#options;
+    return this.#firstOf(request, (url) => {
+      const work = { url, retry, signal: transport.signal, progress: () => 0 };
+      return patiently(async () => ({ bytes: await readWhole(url, { request, transport }), url }), work);
     });
   }
 
@@ -126,7 +97,8 @@ export class Downloader {
     const file = await PartialFile.open(layout, { key, algorithm: request.identity.algorithm, maxBytes: limitBytes });
     try {
       meter.set(request.name, file.sizeBytes);
-      await this.#firstOf(request, (url) => this.#transferPatiently(url, { request, file, meter }));
+      const { transport, retry } = this.#options;
+      await this.#firstOf(request, (url) => transferFrom(url, { request, file, meter, transport, retry }));
       await file.finish();
       const sha256 = file.sha256();
       const object = objects.commit(file.path, { sha256, sizeBytes: file.sizeBytes });
@@ -189,116 +161,29 @@ export class Downloader {
       cause: error,
     });
   }
+}
 
-  /** Fetches from one address until the file is whole and right; bytes of earlier attempts get one chance. */
-  async #transferPatiently(url: string, state: TransferState): Promise<void> {
-    const { file } = state;
-    const progress = () => file.sizeBytes;
-    while (true) {
-      const { inherited } = file;
-      try {
-        const validator: { value?: string } = {};
-        return await this.#patiently(url, { progress }, () => this.#transfer(url, { ...state, validator }));
-      } catch (error) {
-        const wrong = wrongBytesOf(error, state);
-        if (wrong === undefined) throw error;
-        await file.reset();
-        if (!inherited) throw wrong;
-      }
+async function readWhole(
+  url: string,
+  { request: { maxBytes, accept }, transport }: { request: ReadRequest; transport: Transport },
+): Promise<Buffer> {
+  const resource = await openResource({ url, offsetBytes: 0, ...(accept !== undefined && { accept }) }, transport);
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  try {
+    for await (const chunk of resource.chunks) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > maxBytes) throw tooLong(url, maxBytes);
+      chunks.push(chunk);
     }
+  } finally {
+    await resource.close();
   }
-
-  async #transfer(url: string, { request, file, meter, validator }: TransferState & { validator: { value?: string } }) {
-    const limitBytes = request.sizeBytes ?? request.maxBytes;
-    // A file that is already whole (cut off between its last byte and its name) needs no server.
-    if (file.sizeBytes !== request.sizeBytes) {
-      const resource = await openResource(
-        { url, offsetBytes: file.sizeBytes, ...(validator.value !== undefined && { validator: validator.value }) },
-        this.#options.transport,
-      );
-      // No If-Range for what another address or run began: the digest decides, so that any mirror may go on with it.
-      if (resource.validator === undefined) delete validator.value;
-      else validator.value = resource.validator;
-      if (resource.startBytes < file.sizeBytes) await file.reset();
-      const { totalBytes } = resource;
-      if (totalBytes !== undefined && (totalBytes > limitBytes || totalBytes !== (request.sizeBytes ?? totalBytes))) {
-        await closeResource(resource);
-        const expected = request.sizeBytes === undefined ? `at most ${limitBytes} bytes` : `${limitBytes} bytes`;
-        throw new WrongBytes("size-mismatch", { url, expected, got: `${totalBytes} bytes` });
-      }
-      for await (const chunk of resource.chunks) {
-        if (file.sizeBytes + chunk.length > limitBytes) throw tooLong(url, limitBytes);
-        await file.append(chunk);
-        meter.set(request.name, file.sizeBytes);
-      }
-      checkWhole({ ...resource, totalBytes: request.sizeBytes ?? totalBytes }, { url, sizeBytes: file.sizeBytes });
-    }
-    const got = file.digest();
-    if (got === request.identity.hex) return;
-    const algorithm = request.identity.algorithm.replace("sha", "SHA-");
-    throw new WrongBytes("digest-mismatch", {
-      url,
-      expected: `${algorithm} ${request.identity.hex}`,
-      got: `${algorithm} ${got}`,
-    });
-  }
-
-  /** Tries again after what may pass by itself. Attempts that brought bytes do not count against the address. */
-  async #patiently<Result>(
-    url: string,
-    { progress }: { progress: () => number },
-    work: () => Promise<Result>,
-  ): Promise<Result> {
-    const { attempts, firstDelayMs } = this.#options.retry;
-    const { signal } = this.#options.transport;
-    let fruitless = 0;
-    for (let attempt = 1; ; attempt += 1) {
-      const before = progress();
-      try {
-        return await work();
-      } catch (error) {
-        if (!(error instanceof TransportError)) throw error;
-        if (error.fault === "not-found" || error.fault === "content") throw error;
-        fruitless = progress() > before ? 1 : fruitless + 1;
-        // Nobody there: one more try for a server that is just coming back.
-        const allowed = error.fault === "unreachable" ? Math.min(2, attempts) : attempts;
-        if (fruitless >= allowed || attempt >= MAX_ATTEMPTS || !isRemote(url)) throw error;
-        const pauseMs = Math.min(firstDelayMs * 2 ** (fruitless - 1), MAX_DELAY_MS);
-        const askedMs = Math.min(error.retryAfterSec ?? 0, MAX_RETRY_AFTER_SEC) * 1000;
-        await delay(Math.max(pauseMs, askedMs), undefined, signal === undefined ? {} : { signal });
-      }
-    }
-  }
+  checkWhole(sizeBytes, { url, totalBytes: resource.totalBytes });
+  return Buffer.concat(chunks);
 }
 
-interface TransferState {
-  request: DownloadRequest;
-  file: PartialFile;
-  meter: Meter;
-}
-
-/** What an attempt failed with, if that says that the bytes here cannot be completed to the right ones. */
-function wrongBytesOf(error: unknown, { request, file }: TransferState): WrongBytes | undefined {
-  if (error instanceof WrongBytes) return error;
-  if (!(error instanceof TransportError) || error.fault !== "content") return undefined;
-  const expected = `${request.sizeBytes ?? "more"} bytes`;
-  return new WrongBytes("size-mismatch", { url: error.url, expected, got: `${file.sizeBytes} bytes` });
-}
-
-/** An answer that ended before its stated size was cut off; one without a stated size cannot be told from a whole one. */
-function checkWhole({ totalBytes }: Resource, { url, sizeBytes }: { url: string; sizeBytes: number }): void {
-  if (totalBytes === undefined || sizeBytes === totalBytes) return;
-  throw new TransportError("transient", `cut off after ${sizeBytes} of ${totalBytes} bytes`, { url });
-}
-
-function tooLong(url: string, limitBytes: number): WrongBytes {
-  return new WrongBytes("size-mismatch", { url, expected: `at most ${limitBytes} bytes`, got: "more" });
-}
-
-async function closeResource({ chunks }: Resource): Promise<void> {
-  await chunks[Symbol.asyncIterator]().return?.(undefined);
-}
-
+/** Where a server is that several addresses share. */
 function originOf(url: string): string {
-  return isRemote(url) ? new URL(url).origin : url;
+  return (isRemote(url) ? URL.parse(url)?.origin : undefined) ?? url;
 }

@@ -24,7 +24,6 @@ export class PartialFile {
   /** The digest asked for, where that is another than the one that the store names objects by. */
   #sha512: Hash | undefined;
   #sizeBytes = 0;
-  #inherited = false;
 
   private constructor(path: string, { handle, algorithm }: { handle: FileHandle; algorithm: "sha256" | "sha512" }) {
     this.path = path;
@@ -64,11 +63,6 @@ export class PartialFile {
     return this.#sizeBytes;
   }
 
-  /** Whether some of its bytes came from an earlier attempt: where they turn out wrong, the address is not to blame. */
-  get inherited(): boolean {
-    return this.#inherited;
-  }
-
   /**
    * Appends bytes.
    * @throws StoreError `disk-full`, `store-unusable`
@@ -92,7 +86,6 @@ export class PartialFile {
     await this.#handle.truncate(0);
     this.#beginHashes();
     this.#sizeBytes = 0;
-    this.#inherited = false;
   }
 
   /** The digest of the bytes so far, in hex, by the algorithm of the digest asked for. */
@@ -138,7 +131,6 @@ export class PartialFile {
   async #inherit(path: string): Promise<void> {
     try {
       for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) await this.append(chunk as Buffer);
-      this.#inherited = this.#sizeBytes > 0;
     } catch (error) {
       // Its owner has finished or dropped it meanwhile.
       if (!isMissing(error)) throw error;

@@ -63,6 +63,8 @@ export interface Resource {
   validator: string | undefined;
   /** The bytes; fails with `TransportError`. */
   chunks: AsyncIterable<Uint8Array>;
+  /** Lets go of the connection, whether or not all bytes were taken. */
+  close(): Promise<void>;
 }
 
 /** Whether a download from `url` uses the network. */
@@ -88,6 +90,7 @@ function openFile({ url, offsetBytes }: ResourceRequest): Resource {
       totalBytes,
       validator: undefined,
       chunks: chunksOfFile(path, { startBytes, url }),
+      close: () => Promise.resolve(),
     };
   } catch (error) {
     throw fileFailure(error, url);
@@ -130,18 +133,20 @@ async function openHttp(request: ResourceRequest, transport: Transport): Promise
     watch.stop();
     throw failureOf(error, { url, watch, transport });
   }
+  const reader = response.body?.getReader();
+  const close = async () => {
+    watch.stop();
+    // Nothing more is wanted; whether the connection is still there does not matter.
+    await reader?.cancel().catch(() => undefined);
+  };
   try {
     const place = placeOf(response, request);
     const etag = response.headers.get("etag");
-    return {
-      ...place,
-      // A weak tag promises the same meaning, not the same bytes.
-      validator: etag === null || etag.startsWith("W/") ? undefined : etag,
-      chunks: chunksOfBody(response, { url, watch, transport }),
-    };
+    // A weak tag promises the same meaning, not the same bytes.
+    const strong = etag === null || etag.startsWith("W/") ? undefined : etag;
+    return { ...place, validator: strong, chunks: chunksOfBody(reader, { url, watch, transport }), close };
   } catch (error) {
-    watch.stop();
-    await response.body?.cancel();
+    await close();
     throw error;
   }
 }
@@ -175,27 +180,17 @@ function faultOfStatus(status: number): TransportFault {
 }
 
 async function* chunksOfBody(
-  response: Response,
+  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
   { url, watch, transport }: { url: string; watch: StallWatch; transport: Transport },
 ): AsyncGenerator<Uint8Array> {
-  if (response.body === null) return;
-  const reader = response.body.getReader();
-  try {
-    while (true) {
-      let step: Awaited<ReturnType<typeof reader.read>>;
-      try {
-        step = await reader.read();
-      } catch (error) {
-        throw failureOf(error, { url, watch, transport });
-      }
-      if (step.done) return;
-      watch.touch();
-      yield step.value as Uint8Array;
-    }
-  } finally {
-    watch.stop();
-    // Nothing more is wanted, and whether the connection is still there does not matter.
-    await reader.cancel().catch(() => undefined);
+  if (reader === undefined) return;
+  while (true) {
+    const step = await reader.read().catch((error: unknown) => {
+      throw failureOf(error, { url, watch, transport });
+    });
+    if (step.done) return;
+    watch.touch();
+    yield step.value;
   }
 }
 
@@ -216,7 +211,6 @@ function failureOf(
 /** Codes that asking again soon will not change. */
 const NOBODY_THERE: ReadonlySet<string> = new Set([
   "ENOTFOUND",
-  "EAI_AGAIN",
   "ECONNREFUSED",
   "EHOSTUNREACH",
   "ENETUNREACH",

@@ -26,7 +26,7 @@ async function registryIn(places: Places, packageName = "left-pad"): Promise<str
     chmodSync(join(folder.path, "bin/npm"), 0o755);
   }
   const environment = { HOME: join(folder.path, "home"), PATH: join(folder.path, "bin"), ...places.environment };
-  return registryFor(packageName, { environment, baseDirectory: join(folder.path, "project") });
+  return await registryFor(packageName, { environment, baseDirectory: join(folder.path, "project") });
 }
 
 describe("the npm registry", () => {

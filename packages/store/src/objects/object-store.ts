@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { createReadStream, readFileSync, renameSync, rmSync, type Stats, statSync } from "node:fs";
+import { createReadStream, readFileSync, renameSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { finishSha256, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
+import { type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import { isMissing, StoreError } from "../errors.ts";
 import { renameDurably } from "./durable.ts";
 import { makeFolder, objectPathOf, type StoreLayout } from "./layout.ts";
@@ -93,22 +93,17 @@ export class ObjectStore {
   }
 
   /**
-   * Names a file that was written, hashed and flushed. If another build was faster, its object stays.
+   * Names a file that was written, hashed and flushed. It takes the place of what was there: the same bytes, or damaged.
    * @param sizeBytes of the file
    * @throws StoreError `disk-full`, `store-unusable`
    */
   commit(temporaryPath: string, { sha256, sizeBytes }: { sha256: Sha256Hex; sizeBytes: number }): StoredObject {
     const path = objectPathOf(this.#layout, sha256);
-    const present = () => statusOf(path)?.size === sizeBytes;
-    if (present()) {
-      rmSync(temporaryPath, { force: true });
-    } else {
-      try {
-        renameDurably(temporaryPath, path);
-      } catch (error) {
-        // A build that was faster has also cleared away the attempts of others.
-        if (!isMissing(error) || !present()) throw error;
-      }
+    try {
+      renameDurably(temporaryPath, path);
+    } catch (error) {
+      // A build that was faster has also cleared away the attempts of others.
+      if (!isMissing(error) || statusOf(path)?.size !== sizeBytes) throw error;
     }
     return { sha256, sizeBytes, path };
   }
@@ -116,14 +111,19 @@ export class ObjectStore {
 
 /** SHA-256 of a file, read in the background; undefined where there is none. */
 export async function hashFile(path: string): Promise<Sha256Hex | undefined> {
-  const hash = createHash("sha256");
+  return (await digestOfFile(path, "sha256")) as Sha256Hex | undefined;
+}
+
+/** Digest of a file in hex, read in the background; undefined where there is none. */
+export async function digestOfFile(path: string, algorithm: "sha256" | "sha512"): Promise<string | undefined> {
+  const hash = createHash(algorithm);
   try {
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
   }
-  return finishSha256(hash);
+  return hash.digest("hex");
 }
 
 function statusOf(path: string): Stats | undefined {
