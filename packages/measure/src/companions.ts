@@ -26,9 +26,15 @@ interface Bundle {
   directoryMode: number;
   fileMode: number;
   pcr: 12 | 13;
-  /** First major version of systemd-stub that knows it. */
+  /** First and last major version of systemd-stub that makes it so. */
   since: number;
+  until?: number;
 }
+
+const EXTENSION = { directoryMode: 0o555, fileMode: 0o444 } as const;
+const SYSEXT = { ...EXTENSION, prefix: ".extra/sysext", pcr: 13 } as const;
+const CONFEXT = { ...EXTENSION, prefix: ".extra/confext", pcr: 12 } as const;
+const CREDENTIALS = { directoryMode: 0o500, fileMode: 0o400, pcr: 12 } as const;
 
 /**
  * The archives, in the order in which they are made.
@@ -39,61 +45,37 @@ const BUNDLES: readonly Bundle[] = [
     label: "Credentials initrd",
     folder: "uki",
     matches: /\.cred$/i,
-    prefix: ".extra/credentials",
-    directoryMode: 0o500,
-    fileMode: 0o400,
-    pcr: 12,
     since: 252,
+    ...CREDENTIALS,
+    prefix: ".extra/credentials",
   },
   {
     label: "Global credentials initrd",
     folder: "credentials",
     matches: /\.cred$/i,
+    since: 252,
+    ...CREDENTIALS,
     prefix: ".extra/global_credentials",
-    directoryMode: 0o500,
-    fileMode: 0o400,
-    pcr: 12,
-    since: 252,
   },
-  {
-    label: "System extension initrd",
-    folder: "uki",
-    matches: /(?<!\.confext)\.raw$/i,
-    prefix: ".extra/sysext",
-    directoryMode: 0o555,
-    fileMode: 0o444,
-    pcr: 13,
-    since: 252,
-  },
-  {
-    label: "Configuration extension initrd",
-    folder: "uki",
-    matches: /\.confext\.raw$/i,
-    prefix: ".extra/confext",
-    directoryMode: 0o555,
-    fileMode: 0o444,
-    pcr: 12,
-    since: 256,
-  },
+  // Stubs that know no configuration extensions take them for system extensions.
+  { label: "System extension initrd", folder: "uki", matches: /\.raw$/i, since: 252, until: 255, ...SYSEXT },
+  { label: "System extension initrd", folder: "uki", matches: /(?<!\.confext)\.raw$/i, since: 256, ...SYSEXT },
+  { label: "Configuration extension initrd", folder: "uki", matches: /\.confext\.raw$/i, since: 256, ...CONFEXT },
   {
     label: "Global system extension initrd",
     folder: "extensions",
     matches: /\.sysext\.raw$/i,
-    prefix: ".extra/global_sysext",
-    directoryMode: 0o555,
-    fileMode: 0o444,
-    pcr: 13,
     since: 258,
+    ...SYSEXT,
+    prefix: ".extra/global_sysext",
   },
   {
     label: "Global configuration extension initrd",
     folder: "extensions",
     matches: /\.confext\.raw$/i,
-    prefix: ".extra/global_confext",
-    directoryMode: 0o555,
-    fileMode: 0o444,
-    pcr: 12,
     since: 258,
+    ...CONFEXT,
+    prefix: ".extra/global_confext",
   },
 ];
 
@@ -110,7 +92,9 @@ export function bundlesOf(
   files: readonly EspFile[],
   options: { ukiPath: string; stubMajorVersion: number },
 ): FilledBundle[] {
-  return BUNDLES.filter(({ since }) => since <= options.stubMajorVersion).flatMap((bundle) => {
+  const { stubMajorVersion } = options;
+  const known = BUNDLES.filter(({ since, until = Infinity }) => since <= stubMajorVersion && stubMajorVersion <= until);
+  return known.flatMap((bundle) => {
     const members = inFolder(files, folderPath(bundle.folder, options.ukiPath)).filter(({ name }) =>
       bundle.matches.test(name),
     );

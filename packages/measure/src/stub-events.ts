@@ -46,10 +46,10 @@ export function addAddonCommandLine(draft: Draft, commandLine: string | undefine
 }
 
 /** The command lines of add-ons as the stub joins them, or undefined where none has one. */
-export function addonCommandLine(addons: readonly Addon[]): string | undefined {
+export function addonCommandLine(addons: readonly Addon[], stubMajorVersion: number): string | undefined {
   const lines = addons.flatMap(({ sections }) => {
     const section = sections.get(".cmdline");
-    return section ? [mangleCommandLine(section) ?? ""] : [];
+    return section ? [mangleCommandLine(section, stubMajorVersion) ?? ""] : [];
   });
   return lines.length === 0 ? undefined : lines.join(" ");
 }

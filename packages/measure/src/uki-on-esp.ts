@@ -78,13 +78,13 @@ function draftEvents(
   addFirmwareEvents(draft, { image, ukiPath });
   const initrd = addSections(draft, sections, { stubMajorVersion, sourceOf });
   addAddonImages(draft, addons);
-  const extra = addonCommandLine(addons);
+  const extra = addonCommandLine(addons, stubMajorVersion);
   addAddonCommandLine(draft, extra, addons);
   const archives = addBundles(draft, bundlesOf(companions, { ukiPath, stubMajorVersion }));
   addAddonContents(draft, addons);
   addKernelImage(draft, { section: kernel, source: sourceOf(".linux"), stubMajorVersion });
   const own = sections.get(".cmdline")?.content;
-  const commandLine = [own && mangleCommandLine(own.read(0, own.sizeBytes)), extra].filter(
+  const commandLine = [own && mangleCommandLine(own.read(0, own.sizeBytes), stubMajorVersion), extra].filter(
     (part) => part !== undefined,
   );
   if (commandLine.length > 0) addLoadOptions(draft, commandLine.join(" "), sourceOf);

@@ -54,8 +54,11 @@ export function openRegisters(boot: {
   const conditional = addons.find((addon) => addon.sections.has(".uname") || addon.sections.has(".dtb"));
   if (conditional) leaveOpen([9, 12], `add-on ${conditional.path} takes effect only on some kernels or machines`);
   const cmdline = sections.get(".cmdline")?.content;
-  if (cmdline && mangleCommandLine(cmdline.read(0, cmdline.sizeBytes)) === undefined) {
-    leaveOpen([9], "versions of systemd-stub differ in what they make of a command line that is blank or not ASCII");
+  if (cmdline && mangleCommandLine(cmdline.read(0, cmdline.sizeBytes), stubMajorVersion) === undefined) {
+    leaveOpen(
+      [9],
+      "what systemd-stub makes of a command line that is blank, not ASCII or starts with a space differs by version",
+    );
   }
   return [...BEYOND_THE_IMAGE, ...[...reasons].map(([pcr, reason]) => ({ register: `pcr${pcr}`, reason }))].sort(
     (a, b) => Number(a.register.slice(3)) - Number(b.register.slice(3)),
