@@ -1,7 +1,8 @@
 import { CvmError } from "@cvm-build/bytes";
-import { compareUtf8, type FileTree, readContent } from "@cvm-build/fs-writer";
+import { compareUtf8, contentOf, type FileTree, readContent } from "@cvm-build/fs-writer";
 import type { Finisher } from "../finisher.ts";
-import { FinisherOutput } from "../finisher-output.ts";
+import { finisherEditor } from "../finishers/editor.ts";
+import type { TreeEditor } from "../tree-editor.ts";
 import { isHashLinkName, makeHashLinks } from "./hash-links.ts";
 import { readPemCertificates } from "./pem.ts";
 
@@ -19,19 +20,18 @@ const CONFIGURATION_HEADER = `# Certificates of /usr/share/ca-certificates to tr
 export const caCertificatesFinisher: Finisher = {
   name: "ca-certificates",
   replaces: ["update-ca-certificates", "openssl rehash"],
-  finish(tree, { profile }) {
-    const origin = { kind: "finisher", name: "ca-certificates" } as const;
-    const output = new FinisherOutput(tree, { origin, mtimeSec: profile.content.sourceDateEpochSec });
+  finish(tree, context) {
+    const editor = finisherEditor(tree, "ca-certificates", context);
     const shared = listCertificates(tree, SHARED_DIRECTORY);
     const local = listCertificates(tree, LOCAL_DIRECTORY);
-    if (shared.length + local.length === 0) return output.effect("no certificates in the tree");
-    if (!tree.follow(CONFIGURATION)) writeConfiguration(shared, output);
+    if (shared.length + local.length === 0) return editor.effect("no certificates in the tree");
+    if (!tree.follow(CONFIGURATION)) writeConfiguration(shared, editor);
     const trusted = [...trustedNames(tree).map((name) => `${SHARED_DIRECTORY}/${name}`), ...local];
     const texts = trusted.map((path) => readCertificateFile(tree, path));
     const bundle = texts.map((text) => (text.endsWith("\n") ? text : `${text}\n`)).join("");
-    output.writeFile(`${CERTIFICATES_DIRECTORY}/${BUNDLE}`, Buffer.from(bundle, "latin1"));
-    writeLinks(tree, trusted, output);
-    return output.effect(`${trusted.length} certificates`);
+    editor.writeFile(`${CERTIFICATES_DIRECTORY}/${BUNDLE}`, contentOf(Buffer.from(bundle, "latin1")));
+    writeLinks(tree, trusted, editor);
+    return editor.effect(`${trusted.length} certificates`);
   },
 };
 
@@ -49,9 +49,9 @@ function listCertificates(tree: FileTree, directory: string): string[] {
   return walk(directory, 0).sort(compareUtf8);
 }
 
-function writeConfiguration(shared: readonly string[], output: FinisherOutput): void {
+function writeConfiguration(shared: readonly string[], editor: TreeEditor): void {
   const names = shared.map((path) => `${path.slice(SHARED_DIRECTORY.length + 1)}\n`);
-  output.writeFile(CONFIGURATION, CONFIGURATION_HEADER + names.join(""));
+  editor.writeFile(CONFIGURATION, CONFIGURATION_HEADER + names.join(""));
 }
 
 /** The names that the configuration trusts, in its order. */
@@ -80,13 +80,13 @@ function readCertificateFile(tree: FileTree, path: string): string {
 }
 
 /** `<name>.pem` for every certificate, then OpenSSL's links by subject. */
-function writeLinks(tree: FileTree, trusted: readonly string[], output: FinisherOutput): void {
-  for (const path of trusted) output.writeSymlink(`${CERTIFICATES_DIRECTORY}/${pemName(path)}`, path);
+function writeLinks(tree: FileTree, trusted: readonly string[], editor: TreeEditor): void {
+  for (const path of trusted) editor.writeSymlink(`${CERTIFICATES_DIRECTORY}/${pemName(path)}`, path);
   const directory = tree.resolve(CERTIFICATES_DIRECTORY);
   if (directory === undefined) return;
-  for (const name of tree.list(directory)) if (isHashLinkName(name)) output.remove(`${directory}/${name}`);
+  for (const name of tree.list(directory)) if (isHashLinkName(name)) editor.remove(`${directory}/${name}`);
   for (const [link, name] of makeHashLinks(tree, directory, { bundle: BUNDLE })) {
-    output.writeSymlink(`${directory}/${link}`, name);
+    editor.writeSymlink(`${directory}/${link}`, name);
   }
 }
 

@@ -1,6 +1,7 @@
-import { type FileTree, parentOf } from "@cvm-build/fs-writer";
+import { contentOf, type FileTree, parentOf } from "@cvm-build/fs-writer";
 import type { Finisher, FinisherContext } from "../finisher.ts";
-import { FinisherOutput } from "../finisher-output.ts";
+import { finisherEditor } from "../finishers/editor.ts";
+import type { TreeEditor } from "../tree-editor.ts";
 import { makeModuleIndexes } from "./depmod.ts";
 import { FactsCache } from "./facts-cache.ts";
 import {
@@ -18,20 +19,19 @@ export const kernelModulesFinisher: Finisher = {
   name: "kernel-modules",
   replaces: ["depmod"],
   async finish(tree, context) {
-    const origin = { kind: "finisher", name: "kernel-modules" } as const;
-    const output = new FinisherOutput(tree, { origin, mtimeSec: context.profile.content.sourceDateEpochSec });
+    const editor = finisherEditor(tree, "kernel-modules", context);
     const summaries: string[] = [];
     for (const release of listKernelReleases(tree)) {
-      summaries.push(await finishRelease(tree, release, { context, output }));
+      summaries.push(await finishRelease(tree, release, { context, editor }));
     }
-    return output.effect(summaries.length === 0 ? "no kernel modules in the tree" : summaries.join("; "));
+    return editor.effect(summaries.length === 0 ? "no kernel modules in the tree" : summaries.join("; "));
   },
 };
 
 async function finishRelease(
   tree: FileTree,
   release: string,
-  { context, output }: { context: FinisherContext; output: FinisherOutput },
+  { context, editor }: { context: FinisherContext; editor: TreeEditor },
 ): Promise<string> {
   const files = listModuleFiles(tree, release);
   const words = context.profile.content.kernelModules;
@@ -43,7 +43,7 @@ async function finishRelease(
     facts,
   );
   const kept = new Set(selection.kept);
-  for (const file of files) if (!kept.has(file)) dropModule(tree, file, output);
+  for (const file of files) if (!kept.has(file)) dropModule(tree, file, editor);
   const allFacts = await facts.getAll(selection.kept);
   facts.save();
   const indexes = makeModuleIndexes({
@@ -55,7 +55,7 @@ async function finishRelease(
     builtin,
     builtinModinfo: readReleaseFile(tree, release, "modules.builtin.modinfo"),
   });
-  for (const [name, bytes] of indexes) output.writeFile(`${MODULES_DIRECTORY}/${release}/${name}`, bytes);
+  for (const [name, bytes] of indexes) editor.writeFile(`${MODULES_DIRECTORY}/${release}/${name}`, contentOf(bytes));
   const note = selection.builtin.length === 0 ? "" : `, built in: ${selection.builtin.join(" ")}`;
   return `${kept.size} of ${files.length} modules of ${release}${note}`;
 }
@@ -70,10 +70,10 @@ async function select(
 }
 
 /** Takes the module away, and the directories that it leaves empty. */
-function dropModule(tree: FileTree, file: ModuleFile, output: FinisherOutput): void {
-  output.remove(file.path);
+function dropModule(tree: FileTree, file: ModuleFile, editor: TreeEditor): void {
+  editor.remove(file.path);
   const root = file.path.slice(0, -file.relativePath.length - 1);
   for (let parent = parentOf(file.path); parent !== root && tree.list(parent).length === 0; parent = parentOf(parent)) {
-    output.remove(parent);
+    editor.remove(parent);
   }
 }

@@ -1,6 +1,7 @@
-import { type FileTree, readContent } from "@cvm-build/fs-writer";
+import { contentOf, type FileTree, readContent } from "@cvm-build/fs-writer";
 import type { Finisher } from "../finisher.ts";
-import { FinisherOutput } from "../finisher-output.ts";
+import { finisherEditor } from "../finishers/editor.ts";
+import type { TreeEditor } from "../tree-editor.ts";
 import { compareCachedLibraries } from "./compare.ts";
 import { listLibraryDirectories } from "./ld-so-conf.ts";
 import { resolveDirectories, scanDirectory } from "./scan.ts";
@@ -12,32 +13,31 @@ const CACHE_PATH = "/etc/ld.so.cache";
 export const linkerCacheFinisher: Finisher = {
   name: "linker-cache",
   replaces: ["ldconfig"],
-  finish(tree, { profile }) {
-    const origin = { kind: "finisher", name: "linker-cache" } as const;
-    const output = new FinisherOutput(tree, { origin, mtimeSec: profile.content.sourceDateEpochSec });
-    const paths = listLibraryDirectories(tree, profile.distribution.architecture);
+  finish(tree, context) {
+    const editor = finisherEditor(tree, "linker-cache", context);
+    const paths = listLibraryDirectories(tree, context.profile.distribution.architecture);
     const directories = resolveDirectories(tree, paths);
     const generator = findGenerator(
       tree,
       directories.map(({ resolved }) => resolved),
     );
-    if (generator === undefined) return output.effect("no glibc in the tree");
+    if (generator === undefined) return editor.effect("no glibc in the tree");
     const results = directories.map((directory) => scanDirectory(tree, directory));
     for (const { links, stale } of results) {
-      for (const path of stale) output.remove(path);
-      for (const link of links) placeLink(tree, link, output);
+      for (const path of stale) editor.remove(path);
+      for (const link of links) placeLink(tree, link, editor);
     }
     const libraries = results.flatMap((result) => result.libraries).sort(compareCachedLibraries);
     const hwcapsNames = directories.flatMap(({ hwcapsName }) => (hwcapsName === undefined ? [] : [hwcapsName]));
-    output.writeFile(CACHE_PATH, encodeLinkerCache({ libraries, hwcapsNames, generator }));
+    editor.writeFile(CACHE_PATH, contentOf(encodeLinkerCache({ libraries, hwcapsNames, generator })));
     const unread = results.flatMap((result) => result.unread);
     const note = unread.length === 0 ? "" : `, not read: ${unread.join(" ")}`;
-    return output.effect(`${libraries.length} libraries${note}`);
+    return editor.effect(`${libraries.length} libraries${note}`);
   },
 };
 
 /** Makes `path` lead to the library, unless it does already or is a file of its own. */
-function placeLink(tree: FileTree, { path, target }: { path: string; target: string }, output: FinisherOutput): void {
+function placeLink(tree: FileTree, { path, target }: { path: string; target: string }, editor: TreeEditor): void {
   const existing = tree.get(path);
   if (
     existing &&
@@ -46,7 +46,7 @@ function placeLink(tree: FileTree, { path, target }: { path: string; target: str
   ) {
     return;
   }
-  output.writeSymlink(path, target);
+  editor.writeSymlink(path, target);
 }
 
 /** What that glibc's own ldconfig calls itself: glibc prints its version from a text of the same form. */

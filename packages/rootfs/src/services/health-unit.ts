@@ -1,13 +1,11 @@
 import type { ServiceDeclaration } from "@cvm-build/profile";
 import { healthCommand } from "./probe-command.ts";
 import { proberSandbox } from "./sandbox.ts";
-import { accountSettings, originComment } from "./service-unit.ts";
+import { accountSettings, originComment, SYSTEMCTL_PATH } from "./service-unit.ts";
 import { escapeText, formatUnit, type UnitSetting } from "./unit-syntax.ts";
 
 /** Started with the name of a service as instance, it kills that service. */
 export const KILL_UNIT = "cvm-kill-unhealthy@.service";
-/** The program with which `KILL_UNIT` tells systemd to kill. */
-export const SYSTEMCTL_PATH = "/usr/bin/systemctl";
 
 /** Programs of a tcp or http question fit in this; a command of the user's gets more. In bytes. */
 const PROBER_MEMORY_BYTES = 32 * 1024 * 1024;

@@ -3,6 +3,9 @@ import { readinessCommand } from "./probe-command.ts";
 import { sandboxSettings } from "./sandbox.ts";
 import { escapeText, formatUnit, quoteArgument, quoteWord, type UnitSetting } from "./unit-syntax.ts";
 
+/** The program that talks to systemd. */
+export const SYSTEMCTL_PATH = "/usr/bin/systemctl";
+
 /** How long a service may take to end when asked to, before it is killed, in seconds. */
 const STOP_TIMEOUT_SEC = 30;
 
@@ -72,12 +75,22 @@ function commandSettings(service: ServiceDeclaration): UnitSetting[] {
   if (readiness) {
     settings.push(["ExecStartPost", readinessCommand(readiness)], ["TimeoutStartSec", seconds(readiness.timeoutSec)]);
   }
+  if (service.health) settings.push(["ExecStopPost", stopHealthCommand(service)]);
   settings.push(["TimeoutStopSec", seconds(STOP_TIMEOUT_SEC)]);
   if (service.workingDirectory !== undefined) settings.push(["WorkingDirectory", service.workingDirectory]);
   for (const [name, value] of Object.entries(service.environment).sort(([a], [b]) => (a < b ? -1 : 1))) {
     settings.push(["Environment", quoteWord(`${name}=${value}`)]);
   }
   return settings;
+}
+
+/**
+ * Whatever ends the service ends its health check, which starts anew when the service is ready again: `RestartMode=direct`
+ * shows nobody that the service was down, and a slow start must not count as bad health. It gives way (`fail`) where an
+ * operator's restart already has a job for the health check.
+ */
+function stopHealthCommand(service: ServiceDeclaration): string {
+  return `-+${SYSTEMCTL_PATH} stop --no-block --job-mode=fail ${healthUnitName(service)}`;
 }
 
 /** `RestartMode=direct` keeps a failure that a restart mends from failing the services that wait for this one. */

@@ -2,14 +2,15 @@ import { CvmError } from "@cvm-build/bytes";
 import type { FileTree } from "@cvm-build/fs-writer";
 import type { ServiceDeclaration } from "@cvm-build/profile";
 import type { Finisher } from "../finisher.ts";
-import { FinisherOutput } from "../finisher-output.ts";
+import { finisherEditor } from "../finishers/editor.ts";
+import type { TreeEditor } from "../tree-editor.ts";
 import { checkDeclaration } from "./check-declaration.ts";
 import { declarationError } from "./declaration-error.ts";
 import { resolveDependencies } from "./dependencies.ts";
-import { formatHealthUnit, formatKillUnit, KILL_UNIT, SYSTEMCTL_PATH } from "./health-unit.ts";
+import { formatHealthUnit, formatKillUnit, KILL_UNIT } from "./health-unit.ts";
 import { formatJournaldLimits, JOURNALD_PATH } from "./journald.ts";
 import { BUSYBOX_PATH, PROBE_PATH, PROBE_SCRIPT } from "./probe-script.ts";
-import { formatServiceUnit, healthUnitName } from "./service-unit.ts";
+import { formatServiceUnit, healthUnitName, SYSTEMCTL_PATH } from "./service-unit.ts";
 
 const UNIT_DIRECTORY = "/usr/lib/systemd/system";
 const SYSTEMD_PATH = "/usr/lib/systemd/systemd";
@@ -19,26 +20,25 @@ const SSH_SERVERS = ["/usr/sbin/sshd", "/usr/sbin/dropbear", "/usr/sbin/tinysshd
 export const servicesFinisher: Finisher = {
   name: "services",
   replaces: [],
-  finish(tree, { profile }) {
-    const mtimeSec = profile.content.sourceDateEpochSec;
-    const output = new FinisherOutput(tree, { origin: { kind: "finisher", name: "services" }, mtimeSec });
-    const { services } = profile;
+  finish(tree, context) {
+    const editor = finisherEditor(tree, "services", context);
+    const { services, content } = context.profile;
     if (!tree.resolve(SYSTEMD_PATH)) {
-      if (services.length === 0) return output.effect("no systemd in the tree");
+      if (services.length === 0) return editor.effect("no systemd in the tree");
       throw new CvmError("service", `cannot run ${services.length} services: expected systemd in the image, got none`, {
         hint: "add `systemd` to Packages=",
       });
     }
+    for (const service of services) checkDeclaration(service);
     checkNames(services);
     checkPrograms(tree, services);
-    output.writeFile(JOURNALD_PATH, formatJournaldLimits());
-    for (const service of services)
-      writeService(tree, { service, services, target: profile.content.defaultTarget, output });
-    if (services.some(({ readiness, health }) => readiness ?? health)) output.writeFile(PROBE_PATH, PROBE_SCRIPT);
-    if (services.some(({ health }) => health)) output.writeFile(`${UNIT_DIRECTORY}/${KILL_UNIT}`, formatKillUnit());
+    editor.writeFile(JOURNALD_PATH, formatJournaldLimits());
+    for (const service of services) writeService(tree, { service, services, target: content.defaultTarget, editor });
+    if (services.some(({ readiness, health }) => readiness ?? health)) editor.writeFile(PROBE_PATH, PROBE_SCRIPT);
+    if (services.some(({ health }) => health)) editor.writeFile(`${UNIT_DIRECTORY}/${KILL_UNIT}`, formatKillUnit());
     const ssh = SSH_SERVERS.filter((path) => tree.resolve(path));
     const sshNote = ssh.length === 0 ? "no ssh server" : `ssh server in the image: ${ssh.join(" ")}`;
-    return output.effect(`${services.map(({ name }) => name).join(" ") || "no services"}; ${sshNote}`);
+    return editor.effect(`${services.map(({ name }) => name).join(" ") || "no services"}; ${sshNote}`);
   },
 };
 
@@ -48,17 +48,16 @@ function writeService(
     service: ServiceDeclaration;
     services: readonly ServiceDeclaration[];
     target: string;
-    output: FinisherOutput;
+    editor: TreeEditor;
   },
 ): void {
-  const { service, services, target, output } = request;
-  checkDeclaration(service);
+  const { service, services, target, editor } = request;
   const unit = `${service.name}.service`;
   const dependencies = resolveDependencies(service, services, { tree });
-  output.writeFile(`${UNIT_DIRECTORY}/${unit}`, formatServiceUnit(service, dependencies));
-  output.writeSymlink(`${UNIT_DIRECTORY}/${target}.wants/${unit}`, `../${unit}`);
+  editor.writeFile(`${UNIT_DIRECTORY}/${unit}`, formatServiceUnit(service, dependencies));
+  editor.writeSymlink(`${UNIT_DIRECTORY}/${target}.wants/${unit}`, `../${unit}`);
   if (service.health)
-    output.writeFile(`${UNIT_DIRECTORY}/${healthUnitName(service)}`, formatHealthUnit(service, service.health));
+    editor.writeFile(`${UNIT_DIRECTORY}/${healthUnitName(service)}`, formatHealthUnit(service, service.health));
 }
 
 /** A service must not take the name of another's health unit. */
