@@ -4,7 +4,7 @@ export type FsWriterErrorCode =
   | "tree"
   /** A node that the chosen archive format cannot hold. */
   | "archive"
-  /** A compression setting that the compressor does not have. */
+  /** A compression setting that the compressor does not have, or a decoder that is not installed. */
   | "compression"
   /** A worker thread that ended while it had work. */
   | "worker";

@@ -1,6 +1,6 @@
 import { pipeline, Readable, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { type ByteSource, chunksOf, FormatError } from "@cvm-build/bytes";
+import { type ByteSource, chunksOf, CvmError, FormatError } from "@cvm-build/bytes";
 import { skipZeros, windowSource } from "../window-source.ts";
 import { detectCompression, type CompressionFormat } from "./format.ts";
 import { zstdFrameSizeBytes } from "./zstd-frame.ts";
@@ -15,7 +15,8 @@ export interface DecompressOptions {
 
 /**
  * Decompresses in pieces, in memory that does not grow with the input: several streams, frames or members in a row too.
- * @throws FormatError where the input is damaged or ends early, and as soon as there is more than `maxSizeBytes`
+ * @throws FormatError where the input is damaged or ends early, and as soon as there is more than `maxSizeBytes`;
+ * CvmError `compression` where the xz decoder is not installed
  * @see The .xz File Format 1.2.1; RFC 8878; RFC 1952
  */
 export async function* decompress(source: ByteSource, options: DecompressOptions): AsyncGenerator<Buffer> {
@@ -49,9 +50,26 @@ const DECODERS: Record<CompressionFormat, (source: ByteSource) => Iterable<Buffe
 
 /** The stream form keeps a bounded amount in flight; the `XzDecompressor` class decodes ahead without a bound. */
 async function* decodeXz(source: ByteSource): AsyncGenerator<Buffer> {
-  const { decompressStream } = await import("@napi-rs/lzma/xz");
+  const { decompressStream } = await loadXz();
   const input = new GuardedInput(source, "xz");
   yield* input.guard(decompressStream(ReadableStream.from<Uint8Array>(input.chunks())));
+}
+
+/** Its native part is a package of its own for each platform, which an installation can lack. */
+async function loadXz(): Promise<typeof import("@napi-rs/lzma/xz")> {
+  try {
+    return await import("@napi-rs/lzma/xz");
+  } catch (cause) {
+    const platform = `${process.platform}-${process.arch}`;
+    throw new CvmError(
+      "compression",
+      `cannot load the xz decoder: expected its native part for ${platform}, got none`,
+      {
+        hint: "install again with `npx --yes pnpm@12 install`, optional dependencies included",
+        cause,
+      },
+    );
+  }
 }
 
 async function* decodeZstd(source: ByteSource): AsyncGenerator<Buffer> {

@@ -167,6 +167,20 @@ describe("packSegments", () => {
     await expect(packSegments(tree, failing)).rejects.toThrow(FormatError);
   });
 
+  it("refuses a file of 4 GiB as the writer does, although a thread found it", async () => {
+    const tree = sampleTree();
+    const content = { ...(tree.get("/etc/hostname") as FileNode).content, sizeBytes: 2 ** 32 };
+    tree.set("/etc/chain.db", { ...(tree.get("/etc/hostname") as FileNode), content });
+    await expect(packSegments(tree, options())).rejects.toThrow(
+      expect.objectContaining({
+        name: "CvmError",
+        code: "archive",
+        message: 'cannot pack file "/etc/chain.db": expected at most 4294967295 bytes, got 4294967296',
+        hint: expect.stringContaining("disk"),
+      }),
+    );
+  });
+
   it("leaves no temporary file behind when it fails", async () => {
     const path = mkdtempSync(join(folder, "failing-"));
     const tree = sampleTree();
