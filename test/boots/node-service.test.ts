@@ -77,7 +77,10 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm"))("the development i
   });
 
   function blockNumber(timeoutSec: number): Promise<unknown> {
-    return eventually(() => callRpc(port, "eth_blockNumber", { timeoutMs: 3000 }), { what: "an answer on 8545", timeoutSec });
+    return eventually(() => callRpc(port, "eth_blockNumber", { timeoutMs: 3000 }), {
+      what: "an answer on 8545",
+      timeoutSec,
+    });
   }
 
   let commands = 0;

@@ -11,7 +11,10 @@ export async function callRpc(port: number, method: string, { timeoutMs }: { tim
 }
 
 /** Waits until `attempt` gives a value, asking again every half second. Undefined and errors mean "not yet". */
-export async function eventually<T>(attempt: () => Promise<T | undefined>, options: { what: string; timeoutSec: number }): Promise<T> {
+export async function eventually<T>(
+  attempt: () => Promise<T | undefined>,
+  options: { what: string; timeoutSec: number },
+): Promise<T> {
   const deadlineMs = performance.now() + options.timeoutSec * 1000;
   let last: unknown;
   while (performance.now() < deadlineMs) {

@@ -80,7 +80,10 @@ describe("bad input", () => {
     mkdirSync(join(project, "profiles/digest/artifacts"));
     writeFileSync(
       join(project, "profiles/digest/artifacts/anvil.yaml"),
-      readFileSync(join(project, "profiles/dev/artifacts/anvil.yaml"), "utf8").replace(/sha512-.{8}/, "sha512-AAAAAAAA"),
+      readFileSync(join(project, "profiles/dev/artifacts/anvil.yaml"), "utf8").replace(
+        /sha512-.{8}/,
+        "sha512-AAAAAAAA",
+      ),
     );
     const error = await failure(["build", "--profile", "digest"]);
     expect(error).toMatchObject({ exitCode: 3, code: "digest-mismatch" });
@@ -195,7 +198,9 @@ describe("bad input", () => {
         ...["--set", `Output.OutputDirectory=${small}`],
       ]);
       expect(output).toMatchObject({ code: "disk-full" });
-      const store = await failure(["build", "--profile", "minimal", "--lock", lock, "--force"], { store: join(small, "store") });
+      const store = await failure(["build", "--profile", "minimal", "--lock", lock, "--force"], {
+        store: join(small, "store"),
+      });
       expect(store).toMatchObject({ exitCode: 3, code: "disk-full" });
     } finally {
       execFileSync("umount", [small]);

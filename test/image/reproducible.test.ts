@@ -47,17 +47,26 @@ describe("two builds of one lock", () => {
     expect(await buildIn(folder("five"), { store: folder("store-5"), args: ["--jobs", "5"] })).toEqual(reference);
   });
 
-  it.skipIf(!isRoot)("gives identical bytes for another user, whose profiles were checked out under another umask", async () => {
-    const profiles = folder("checkout");
-    cpSync(join(REPOSITORY, "profiles"), join(profiles, "profiles"), { recursive: true, verbatimSymlinks: true });
-    restrict(profiles);
-    const userStore = folder("user-store");
-    const output = folder("user-output");
-    for (const path of [userStore, output]) chownSync(path, OTHER_USER, OTHER_USER);
-    const environment = { HOME: userStore };
-    const theirs = await buildIn(output, { store: userStore, userId: OTHER_USER, umask: "027", environment, cwd: profiles });
-    expect(theirs).toEqual(reference);
-  });
+  it.skipIf(!isRoot)(
+    "gives identical bytes for another user, whose profiles were checked out under another umask",
+    async () => {
+      const profiles = folder("checkout");
+      cpSync(join(REPOSITORY, "profiles"), join(profiles, "profiles"), { recursive: true, verbatimSymlinks: true });
+      restrict(profiles);
+      const userStore = folder("user-store");
+      const output = folder("user-output");
+      for (const path of [userStore, output]) chownSync(path, OTHER_USER, OTHER_USER);
+      const environment = { HOME: userStore };
+      const theirs = await buildIn(output, {
+        store: userStore,
+        userId: OTHER_USER,
+        umask: "027",
+        environment,
+        cwd: profiles,
+      });
+      expect(theirs).toEqual(reference);
+    },
+  );
 
   function folder(name: string): string {
     const path = join(scratch, name);

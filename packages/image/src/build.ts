@@ -8,7 +8,7 @@ import { fetchInputs, type Inputs } from "./inputs.ts";
 import { LOCK_FILE, type LockPolicy, obtainLock, type ObtainedLock } from "./locking.ts";
 import { type Manifest, manifestOf } from "./manifest.ts";
 import { measureBuild, type Measurements } from "./measurements.ts";
-import { type Generation, OutputDirectory } from "./output.ts";
+import { explainWriteFailure, type Generation, OutputDirectory } from "./output.ts";
 import type { ProfileSelection, Surroundings } from "./surroundings.ts";
 import { writeUki } from "./uki-image.ts";
 
@@ -83,7 +83,9 @@ export async function buildImage(request: BuildRequest, surroundings: Surroundin
   if (!upToDate) {
     using generation = output.startGeneration();
     const inputs = await fetchInputs({ profile, lock: obtained.lock, store, surroundings, artifacts });
-    await writeImage({ profile, obtained, inputs, store, surroundings, generation });
+    await writeImage({ profile, obtained, inputs, store, surroundings, generation }).catch((error: unknown) => {
+      throw explainWriteFailure(error);
+    });
     surroundings.signal?.throwIfAborted();
     generation.publish();
     rememberBuild({ profile, obtained, output });

@@ -113,6 +113,30 @@ export class Generation implements Disposable {
   }
 }
 
+/** What the system says where a file does not fit, or may not be written. */
+const WRITE_FAILURES: Readonly<Record<string, { code: string; hint: string }>> = {
+  ENOSPC: { code: "disk-full", hint: "free some space, or choose another OutputDirectory= or --cache-dir" },
+  EDQUOT: { code: "disk-full", hint: "your quota is used up: choose another OutputDirectory= or --cache-dir" },
+  EFBIG: { code: "disk-full", hint: "a limit on file sizes is set: see ulimit -f" },
+  EACCES: { code: "output", hint: "make the folder writable, or choose another OutputDirectory= or --cache-dir" },
+  EROFS: { code: "output", hint: "the file system is read-only: choose another OutputDirectory= or --cache-dir" },
+};
+
+/** A failed write as an error that its user can mend; any other error as it is. */
+export function explainWriteFailure(error: unknown): unknown {
+  const { code, path } = error as NodeJS.ErrnoException;
+  const failure = code === undefined ? undefined : WRITE_FAILURES[code];
+  if (!failure || error instanceof CvmError) return error;
+  return new CvmError(
+    failure.code,
+    `cannot write ${path === undefined ? "the image" : `"${path}"`}: expected room and leave to, got ${code}`,
+    {
+      hint: failure.hint,
+      cause: error,
+    },
+  );
+}
+
 /** Size and SHA-256 of a file, read in pieces. */
 export function fileDigest(path: string): { sizeBytes: number; sha256: Sha256Hex } {
   using source = openFileSource(path);

@@ -6,34 +6,43 @@ import { renderTable } from "./table.ts";
 const SHOWN_BANK = "sha256";
 
 /** One platform's registers, one bank in full, and what is left open. */
-export function renderPlatform(platform: PlatformMeasurements, painter: Painter): string {
-  return renderRegisters(platform, painter) + renderUnpredicted(platform, painter);
-}
-
-function renderRegisters({ name, registers, phases }: PlatformMeasurements, painter: Painter): string {
-  const banks = Object.keys(registers.pcr);
-  const bank = banks.includes(SHOWN_BANK) ? SHOWN_BANK : banks[0];
+export function renderPlatform(
+  { name, registers, phases, unpredicted }: PlatformMeasurements,
+  painter: Painter,
+): string {
+  const banks = Object.keys(registers.pcr) as (keyof typeof registers.pcr)[];
+  const bank = banks.find((each) => each === SHOWN_BANK) ?? banks[0];
   if (bank === undefined) return "";
   const others = banks.filter((other) => other !== bank);
-  const heading = `${painter("bold", name)} ${bank}${others.length > 0 ? painter("dim", ` (also in measurements.json: ${others.join(", ")})`) : ""}\n`;
-  const values = registers.pcr[bank as keyof typeof registers.pcr] ?? {};
-  const rows = Object.entries(values).map(([index, value]) => [
+  const elsewhere = others.length > 0 ? painter("dim", ` (also in measurements.json: ${others.join(", ")})`) : "";
+  const values = Object.entries(registers.pcr[bank] ?? {}).map(([index, value]) => [
     `PCR ${index}`,
     painter("green", value),
-    meaningOf(index),
+    MEANINGS[index] ?? "",
   ]);
-  const ofPhases = Object.entries(phases[bank as keyof typeof phases] ?? {}).map(([path, value]) => [
+  const ofPhases = Object.entries(phases[bank] ?? {}).map(([path, value]) => [
     "  PCR 11",
     painter("green", value),
     path === "" ? "before any phase" : `after ${path}`,
   ]);
-  return heading + renderTable([{ heading: "" }, { heading: "" }, { heading: "" }], [...rows, ...ofPhases]);
+  return [
+    renderUnpredicted(unpredicted, painter),
+    `${painter("bold", name)} ${bank}${elsewhere}\n`,
+    renderTable([{ heading: "" }, { heading: "" }, { heading: "" }], [...values, ...ofPhases]),
+  ].join("");
 }
 
-function renderUnpredicted({ unpredicted }: PlatformMeasurements, painter: Painter): string {
-  return unpredicted
-    .map(({ register, reason }) => `${painter("yellow", `${register} is not predicted:`)} ${reason}\n`)
-    .join("");
+/** Registers that a UKI could decide are named with the reason; the others are the machine's, and only listed. */
+function renderUnpredicted(unpredicted: PlatformMeasurements["unpredicted"], painter: Painter): string {
+  const isOfImage = ({ register }: { register: string }) => register.slice("pcr".length) in MEANINGS;
+  const ofMachine = unpredicted.filter((each) => !isOfImage(each)).map(({ register }) => register.slice("pcr".length));
+  const listed = `not predicted, for reasons in measurements.json: PCR ${ofMachine.join(", ")}\n`;
+  return [
+    ofMachine.length > 0 ? painter("dim", listed) : "",
+    ...unpredicted
+      .filter(isOfImage)
+      .map(({ register, reason }) => `${painter("yellow", `${register} is not predicted:`)} ${reason}\n`),
+  ].join("");
 }
 
 const MEANINGS: Readonly<Record<string, string>> = {
@@ -43,7 +52,3 @@ const MEANINGS: Readonly<Record<string, string>> = {
   "12": "what the host adds: command lines, credentials",
   "13": "system extensions",
 };
-
-function meaningOf(index: string): string {
-  return MEANINGS[index] ?? "";
-}

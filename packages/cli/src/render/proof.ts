@@ -19,7 +19,7 @@ export function renderProof(proof: Proof, painter: Painter): string {
       registers.map((register) => summaryRow(register, painter)),
     ),
     ...registers.filter(({ equal }) => !equal).map((register) => renderDifference(register, painter)),
-    ...unpredicted.map(({ register, reason }) => `${register} is not predicted: ${reason}\n`),
+    `${painter("dim", `not predicted, for reasons in measurements.json: ${unpredicted.map(({ register }) => register).join(", ")}`)}\n`,
     `\n${verdict}\n`,
   ].join("");
 }

@@ -35,9 +35,23 @@ export function renderSummary({ settings, unsupported, profile }: Summary, paint
 
 function rowsOf({ section, name, value, sources }: Setting, painter: Painter): string[][] {
   const values = Array.isArray(value) ? value : [value ?? ""];
-  const from = sources.map(placeOf).join(", ");
+  const from = placesOf(sources).join(", ");
   return (values.length > 0 ? values : [""]).map((item, index) =>
     index === 0 ? [`${section}.${name}`, item, painter("dim", from)] : ["", item, ""],
+  );
+}
+
+/** One place a run of lines: `cvm.conf:22-30`. */
+function placesOf(sources: Setting["sources"]): string[] {
+  const runs: { file: string; first?: number; last?: number }[] = [];
+  for (const { file, line } of sources) {
+    const run = runs.at(-1);
+    if (run?.file === file && line !== undefined && run.last !== undefined && line >= run.last && line <= run.last + 1)
+      run.last = line;
+    else runs.push({ file, ...(line !== undefined && { first: line, last: line }) });
+  }
+  return runs.map(({ file, first, last }) =>
+    first === last ? placeOf({ file, ...(first !== undefined && { line: first }) }) : `${file}:${first}-${last}`,
   );
 }
 
