@@ -141,6 +141,8 @@ describe("a full disk", () => {
     expect(await fetchInChild(disk.path, server.url)).toMatchObject({ exitCode: 3, output: "failed: disk-full" });
     expect(filesIn(disk.path, "objects")).toEqual([]);
     expect(filesIn(disk.path, "partial")).toEqual([]);
+    expect(() => openTestStore(disk.path).put(BYTES)).toThrow(expect.objectContaining({ code: "disk-full" }));
+    expect(filesIn(disk.path, "temporary")).toEqual([]);
     execFileSync("mount", ["-o", "remount,size=4m", disk.path]);
     expect(await fetchInChild(disk.path, server.url)).toMatchObject({ exitCode: 0 });
     await expectSound(openTestStore(disk.path), disk.path);

@@ -1,4 +1,3 @@
-import { writeFileSync } from "node:fs";
 import { type ReportProgress, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import type { LockedArtifact } from "@cvm-build/resolver";
 import {
@@ -16,9 +15,9 @@ import type { RepositoryRequest, RepositorySnapshot } from "./debian/repository.
 import { Downloader } from "./download/downloader.ts";
 import type { RetryPolicy } from "./download/patience.ts";
 import { mapParallel } from "./download/parallel.ts";
-import { writeFailure } from "./errors.ts";
 import { DerivedObjects, type DerivedObject, type WrittenObject } from "./objects/derived-objects.ts";
-import { createUnique, layoutOf, makeFolder, objectPathOf, type StoreLayout } from "./objects/layout.ts";
+import { writeTemporary } from "./objects/durable.ts";
+import { layoutOf, makeFolder, objectPathOf, type StoreLayout } from "./objects/layout.ts";
 import { ObjectStore, type StoredObject } from "./objects/object-store.ts";
 import { References } from "./objects/references.ts";
 import { type PruneOptions, type PruneReport, pruneStore } from "./prune.ts";
@@ -173,12 +172,8 @@ export class Store {
    */
   put(bytes: Uint8Array): StoredObject {
     const sha256 = sha256Hex(bytes);
-    const temporaryPath = createUnique(this.#layout.temporary, "object.");
-    try {
-      writeFileSync(temporaryPath, bytes, { flush: true });
-    } catch (error) {
-      throw writeFailure(error, temporaryPath);
-    }
+    const temporaryFolder = this.#layout.temporary;
+    const temporaryPath = writeTemporary(bytes, { temporaryFolder, prefix: "object.", flush: true });
     return this.#objects.commit(temporaryPath, { sha256, sizeBytes: bytes.byteLength });
   }
 

@@ -1,11 +1,11 @@
+import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { CvmError, sha256Hex } from "@cvm-build/bytes";
 import type { Downloader } from "../download/downloader.ts";
-import { isMissing, StoreError, writeFailure } from "../errors.ts";
+import { isMissing, StoreError } from "../errors.ts";
 import type { DerivedObjects } from "../objects/derived-objects.ts";
 import type { ObjectStore } from "../objects/object-store.ts";
-import { readFile, writeFile } from "node:fs/promises";
 import { joinAddress } from "./mirrors.ts";
 import type { ReleaseEntry, ReleaseFile } from "./release-file.ts";
 
@@ -57,7 +57,7 @@ export async function readPackagesIndex(release: ReleaseFile, place: IndexPlace,
     try {
       const compressed = await fetchIndex(entry, { release, place, path: path + extension, parts });
       const packages = await decompressIndex(compressed, { decompress, name, whole });
-      await keep(packages, parts.derived);
+      parts.derived.put(KIND, sha256Hex(packages), { bytes: packages, meta: {} });
       return packages;
     } catch (error) {
       // Release files also list forms that mirrors do not carry.
@@ -135,15 +135,4 @@ async function readKept({ sha256 }: ReleaseEntry, derived: DerivedObjects): Prom
   }
   derived.discard(KIND, sha256);
   return undefined;
-}
-
-async function keep(packages: Buffer, derived: DerivedObjects): Promise<void> {
-  const sha256 = sha256Hex(packages);
-  const temporaryPath = derived.reserve();
-  try {
-    await writeFile(temporaryPath, packages);
-  } catch (error) {
-    throw writeFailure(error, temporaryPath);
-  }
-  derived.commit(KIND, sha256, { temporaryPath, sizeBytes: packages.length, sha256, meta: {} });
 }

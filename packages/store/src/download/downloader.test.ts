@@ -16,13 +16,22 @@ const FILES = new Map([["/file", BYTES]]);
 
 function makeDownloader(
   directory: string,
-  options: { offline?: boolean; signal?: AbortSignal; report?: (event: ProgressEvent) => void } = {},
+  options: {
+    offline?: boolean;
+    signal?: AbortSignal;
+    report?: (event: ProgressEvent) => void;
+    stallTimeoutMs?: number;
+  } = {},
 ): Downloader {
   const layout = layoutOf(directory);
   return new Downloader({
     layout,
     objects: new ObjectStore(layout, { now: () => NOW }),
-    transport: { fetch, stallTimeoutMs: 300, ...(options.signal !== undefined && { signal: options.signal }) },
+    transport: {
+      fetch,
+      stallTimeoutMs: options.stallTimeoutMs ?? 20_000,
+      ...(options.signal !== undefined && { signal: options.signal }),
+    },
     offline: options.offline ?? false,
     retry: { attempts: 3, firstDelayMs: 1 },
     parallelDownloads: 3,
@@ -125,6 +134,21 @@ describe("a download", () => {
     });
   });
 
+  it("begins anew where the server says that the file has changed meanwhile", async () => {
+    await withServer(async (server, directory) => {
+      const sent: (string | undefined)[] = [];
+      server.handlers.set("/file", (request, response) => {
+        sent.push(request.headers["if-range"] as string | undefined);
+        if (sent.length > 1) return sendFile(BYTES, { request, response });
+        response.writeHead(200, { "content-length": BYTES.length, etag: '"old"' });
+        response.write(Buffer.alloc(1000, 1), () => setTimeout(() => response.destroy(), 10));
+      });
+      const { path } = await makeDownloader(directory).download(requestOf([`${server.url}/file`]));
+      expect(readFileSync(path).equals(BYTES)).toBe(true);
+      expect(sent).toEqual([undefined, '"old"']);
+    });
+  });
+
   it("takes all of it from a server that knows no ranges", async () => {
     await withServer(async (server, directory) => {
       leave(directory, BYTES.subarray(0, 60_000));
@@ -149,11 +173,13 @@ describe("a download", () => {
         const step = (offset: number) => {
           if (offset >= BYTES.length) return void response.end();
           response.write(BYTES.subarray(offset, offset + 10_000));
-          setTimeout(step, 50, offset + 10_000);
+          setTimeout(step, 200, offset + 10_000);
         };
         step(0);
       });
-      const { path } = await makeDownloader(directory).download(requestOf([`${server.url}/file`]));
+      const { path } = await makeDownloader(directory, { stallTimeoutMs: 1500 }).download(
+        requestOf([`${server.url}/file`]),
+      );
       expect(readFileSync(path).equals(BYTES)).toBe(true);
       expect(server.requests).toHaveLength(1);
     });
@@ -167,7 +193,7 @@ describe("a download", () => {
         first = false;
         response.writeHead(200, { "content-length": BYTES.length }).write(BYTES.subarray(0, 10));
       });
-      await makeDownloader(directory).download(requestOf([`${server.url}/file`]));
+      await makeDownloader(directory, { stallTimeoutMs: 500 }).download(requestOf([`${server.url}/file`]));
       expect(server.requests).toEqual(["GET /file", "GET /file bytes=10-"]);
     });
   });
@@ -267,6 +293,15 @@ describe("a download that fails", () => {
       const error = await failureOf(makeDownloader(directory).download(requestOf([`${server.url}/file`])));
       expect(error).toMatchObject({ code: "size-mismatch" });
       expect(sent).toBeLessThan(1e9);
+    });
+  });
+
+  it.each([401, 403, 451])("because the server forbids (HTTP %i) is not tried again", async (status) => {
+    await withServer(async (server, directory) => {
+      server.handlers.set("/file", (_, response) => void response.writeHead(status).end());
+      const error = await failureOf(makeDownloader(directory).download(requestOf([`${server.url}/file`])));
+      expect(error).toMatchObject({ code: "unreachable", message: expect.stringContaining(`HTTP ${status}`) });
+      expect(server.requests).toHaveLength(1);
     });
   });
 

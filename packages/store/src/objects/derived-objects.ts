@@ -1,8 +1,8 @@
 import { readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { assert, compactCanonicalJson, isSha256Hex, type Sha256Hex } from "@cvm-build/bytes";
+import { assert, compactCanonicalJson, isSha256Hex, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import { isMissing, writeFailure } from "../errors.ts";
-import { replaceFile } from "./durable.ts";
+import { replaceFile, writeTemporary } from "./durable.ts";
 import { createUnique, makeFolder, type StoreLayout } from "./layout.ts";
 import { stampUse } from "./use-stamp.ts";
 
@@ -74,6 +74,16 @@ export class DerivedObjects {
     }
     replaceFile(`${path}.json`, compactCanonicalJson(noted), { temporaryFolder: this.#layout.temporary });
     return { path, ...noted };
+  }
+
+  /**
+   * Keeps bytes as a derived object.
+   * @throws StoreError `disk-full`, `store-unusable`
+   */
+  put(kind: string, key: Sha256Hex, { bytes, meta }: { bytes: Uint8Array; meta: unknown }): DerivedObject {
+    const temporaryFolder = this.#layout.temporary;
+    const temporaryPath = writeTemporary(bytes, { temporaryFolder, prefix: "derived.", flush: false });
+    return this.commit(kind, key, { temporaryPath, sizeBytes: bytes.byteLength, sha256: sha256Hex(bytes), meta });
   }
 
   /** Forgets an object that turned out to be torn. */

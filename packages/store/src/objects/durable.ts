@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { systemCodeOf, writeFailure } from "../errors.ts";
 import { createUnique, makeFolder } from "./layout.ts";
@@ -29,18 +29,32 @@ export function renameDurably(from: string, to: string): void {
  * @throws StoreError `disk-full`, `store-unusable`
  */
 export function replaceFile(path: string, text: string, { temporaryFolder }: { temporaryFolder: string }): void {
-  const temporaryPath = createUnique(temporaryFolder, "note.");
+  const temporaryPath = writeTemporary(Buffer.from(text), { temporaryFolder, prefix: "note.", flush: false });
   try {
-    const descriptor = openSync(temporaryPath, "w");
-    try {
-      writeSync(descriptor, text);
-    } finally {
-      closeSync(descriptor);
-    }
     makeFolder(dirname(path));
     renameSync(temporaryPath, path);
   } catch (error) {
     rmSync(temporaryPath, { force: true });
+    throw writeFailure(error, path);
+  }
+}
+
+/**
+ * Writes bytes to a fresh file that is going to be renamed. Leaves none behind where it fails.
+ * @param options.flush whether the bytes must be on the disk when this returns
+ * @returns its path
+ * @throws StoreError `disk-full`, `store-unusable`
+ */
+export function writeTemporary(
+  bytes: Uint8Array,
+  { temporaryFolder, prefix, flush }: { temporaryFolder: string; prefix: string; flush: boolean },
+): string {
+  const path = createUnique(temporaryFolder, prefix);
+  try {
+    writeFileSync(path, bytes, { flush });
+    return path;
+  } catch (error) {
+    rmSync(path, { force: true });
     throw writeFailure(error, path);
   }
 }
