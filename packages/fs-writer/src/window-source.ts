@@ -23,10 +23,12 @@ export function windowSource(source: ByteSource): ByteSource {
   };
 }
 
+const STEP_BYTES = 1 << 12;
+
 /** Offset of the first byte that is not zero, from `offsetBytes` on; the source's size where there is none. */
 export function skipZeros(source: ByteSource, offsetBytes: number): number {
-  for (let at = offsetBytes; at < source.sizeBytes; at += WINDOW_BYTES) {
-    const bytes = source.read(at, Math.min(WINDOW_BYTES, source.sizeBytes - at));
+  for (let at = offsetBytes; at < source.sizeBytes; at += STEP_BYTES) {
+    const bytes = source.read(at, Math.min(STEP_BYTES, source.sizeBytes - at));
     const found = bytes.findIndex((byte) => byte !== 0);
     if (found >= 0) return at + found;
   }

@@ -1,6 +1,5 @@
 import { crc32, inflateRawSync, zstdDecompressSync, type InputType, type ZlibOptions } from "node:zlib";
 import { type ByteSource, FormatError } from "@cvm-build/bytes";
-import { windowSource } from "../window-source.ts";
 import { zstdFrameSizeBytes } from "./zstd-frame.ts";
 
 /** What one compressed member of a longer file holds, and how many bytes of the file it takes. */
@@ -20,7 +19,7 @@ export interface MemberOptions {
  * @throws FormatError where it is damaged, ends early, or holds more than `maxSizeBytes`
  */
 export function decodeZstdMember(source: ByteSource, offsetBytes: number, { maxSizeBytes }: MemberOptions): Member {
-  const sizeBytes = zstdFrameSizeBytes(windowSource(source), offsetBytes);
+  const sizeBytes = zstdFrameSizeBytes(source, offsetBytes);
   const frame = source.read(offsetBytes, sizeBytes);
   const data = decoding({ record: "zstd", offsetBytes }, () =>
     zstdDecompressSync(frame, { maxOutputLength: Math.max(1, maxSizeBytes) }),
@@ -36,7 +35,8 @@ const FCOMMENT = 16;
 const FIXED_HEADER_BYTES = 10;
 const TRAILER_BYTES = 8;
 /** How much of the file is tried first; a longer member is tried again with more. */
-const FIRST_TRY_BYTES = 1 << 20;
+const FIRST_TRY_BYTES = 1 << 12;
+const NEXT_TRY_FACTOR = 8;
 
 /**
  * Decompresses the gzip member at `offsetBytes`, whatever follows it, and compares its checksum and length.
@@ -45,7 +45,7 @@ const FIRST_TRY_BYTES = 1 << 20;
  */
 export function decodeGzipMember(source: ByteSource, offsetBytes: number, { maxSizeBytes }: MemberOptions): Member {
   const place = { record: "gzip", offsetBytes };
-  const headerBytes = gzipHeaderSizeBytes(windowSource(source), offsetBytes);
+  const headerBytes = gzipHeaderSizeBytes(source, offsetBytes);
   const { data, consumedBytes } = inflateSomewhere(source, offsetBytes + headerBytes, { maxSizeBytes });
   const trailerOffsetBytes = offsetBytes + headerBytes + consumedBytes;
   if (source.sizeBytes - trailerOffsetBytes < TRAILER_BYTES) throw new FormatError(place, "the member ended early");
@@ -74,14 +74,14 @@ function gzipHeaderSizeBytes(source: ByteSource, offsetBytes: number): number {
   return at - offsetBytes;
 }
 
-/** Inflates with no more of the file in memory than about four times the member. */
+/** Inflates with no more of the file in memory than some times the member: where it ends shows only at its end. */
 function inflateSomewhere(
   source: ByteSource,
   offsetBytes: number,
   { maxSizeBytes }: MemberOptions,
 ): { data: Buffer; consumedBytes: number } {
   const leftBytes = source.sizeBytes - offsetBytes;
-  for (let tryBytes = FIRST_TRY_BYTES; ; tryBytes *= 4) {
+  for (let tryBytes = FIRST_TRY_BYTES; ; tryBytes *= NEXT_TRY_FACTOR) {
     const input = source.read(offsetBytes, Math.min(tryBytes, leftBytes));
     try {
       const { buffer, engine } = inflateWithInfo(input, { maxOutputLength: Math.max(1, maxSizeBytes), info: true });

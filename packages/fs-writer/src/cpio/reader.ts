@@ -47,7 +47,8 @@ const DEFAULT_MAX_SIZE_BYTES = 2 ** 31;
  * @throws FormatError where a member or an archive is damaged or ends early, or compressed in another way
  * @see Linux, Documentation/driver-api/early-userspace/buffer-format.rst; init/initramfs.c
  */
-export function* readCpio(source: ByteSource, options: ReadCpioOptions = {}): Generator<CpioEntry> {
+export function* readCpio(bytes: ByteSource, options: ReadCpioOptions = {}): Generator<CpioEntry> {
+  const source = windowSource(bytes);
   const unpacker = { archive: 0 };
   let leftBytes = options.maxSizeBytes ?? DEFAULT_MAX_SIZE_BYTES;
   for (let at = skipZeros(source, 0); at < source.sizeBytes; at = skipZeros(source, at)) {
@@ -89,11 +90,10 @@ function* readArchive(
   startBytes: number,
   unpacker: { archive: number },
 ): Generator<CpioEntry, number> {
-  const window = windowSource(source);
   let at = startBytes;
-  while (at < source.sizeBytes && startsEntry(window, at)) {
-    const header = decodeHeader(window, at);
-    const name = decodeName(window, at, header);
+  while (at < source.sizeBytes && startsEntry(source, at)) {
+    const header = decodeHeader(source, at);
+    const name = decodeName(source, at, header);
     const dataOffsetBytes = alignUp(at + NewcHeader.sizeBytes + header.nameSizeBytes, CPIO_ALIGNMENT);
     const leftBytes = Math.max(0, source.sizeBytes - dataOffsetBytes);
     if (header.sizeBytes > leftBytes) {
