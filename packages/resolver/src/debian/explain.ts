@@ -24,7 +24,7 @@ export function explainRefusal(universe: PackageUniverse, refusal: Refusal): Cvm
   for (const { record } of requested) fresh.state(record.name).candidate = record;
   const explainer = new Explainer(fresh, requested);
   const found = explainer.findLack() ?? explainer.findConflict() ?? describeAttempt(selection);
-  const names = requested.filter(({ by }) => by === "profile").map(({ record }) => `"${record.name}"`);
+  const names = [...new Set(found.chains.map(headOf))].map((name) => `"${name}"`);
   const object = names.length === 1 ? `package ${names[0]}` : `packages ${names.join(", ")}`;
   return new CvmError("unsatisfiable", `cannot resolve ${object}: ${found.problem}`, {
     hint: found.hint,
@@ -162,23 +162,25 @@ class Explainer {
     const got = versions.length > 0 ? versions.join(", ") : "no package of that name";
     return {
       problem: `expected ${wanted} for ${chain.join(" → ")}, got ${got}`,
-      hint: `add a repository that has ${names.join(" or ")}, or ask for another package than ${chain[0]?.split(" ")[0]}`,
+      hint: `add a repository that has ${names.join(" or ")}, or ask for another package than ${headOf(chain)}`,
       chains: [[...chain, wanted]],
     };
   }
 
   #describeConflict(needed: { record: PackageRecord; reason: Reason | undefined }, exclusion: Reason): Explanation {
-    const left = [...this.#chainTo(needed.reason), labelOf(needed.record)];
-    const right = [...this.#chainTo(this.#forced.get(exclusion.owner)), labelOf(exclusion.owner)];
-    const verb = exclusion.dependency.field === "breaks" ? "breaks" : "conflicts with";
+    const one = { record: needed.record, chain: this.#chainTo(needed.reason) };
+    const other = { record: exclusion.owner, chain: this.#chainTo(this.#forced.get(exclusion.owner)) };
     const isOwn = needed.record.dependencies.includes(exclusion.dependency);
-    const [from, to] = isOwn ? [needed.record, exclusion.owner] : [exclusion.owner, needed.record];
+    const [from, to] = isOwn ? [one, other] : [other, one];
+    const chains = [from, to].map(({ record, chain }) => [...chain, labelOf(record)]);
+    const heads = [...new Set(chains.map(headOf))];
+    const verb = exclusion.dependency.field === "breaks" ? "breaks" : "conflicts with";
     return {
       problem:
-        `expected packages that can be installed together, got ${left.join(" → ")} and ${right.join(" → ")}: ` +
-        `${from.name} ${verb} ${formatDependency(exclusion.dependency)}, which is ${labelOf(to)}`,
-      hint: `leave out ${left[0]?.split(" ")[0]} or ${right[0]?.split(" ")[0]}`,
-      chains: [left, right],
+        `expected packages that can be installed together, got ${chains.map((chain) => chain.join(" → ")).join(" and ")}: ` +
+        `${from.record.name} ${verb} ${formatDependency(exclusion.dependency)}, which is ${labelOf(to.record)}`,
+      hint: heads.length === 1 ? `ask for another package than ${heads[0]}` : `leave out ${heads.join(" or ")}`,
+      chains,
     };
   }
 
@@ -211,6 +213,11 @@ function describeAttempt(selection: Selection): Explanation {
     hint: "name the alternative that you want, so that apt's order of preference does not decide",
     chains: list.map((line) => [line]),
   };
+}
+
+/** The name of the package that a chain starts from. */
+function headOf(chain: readonly string[]): string {
+  return chain[0]?.split(" ")[0] ?? "";
 }
 
 function labelOf({ name, version }: PackageRecord): string {

@@ -91,7 +91,7 @@ function* namingFields(index: PackageIndex): Generator<{ rank: number; value: st
     if (match.index >= index.startOf(stanza + 1) - 1) {
       yield fields;
       fields = [];
-      stanza = index.stanzaAt(match.index + 1);
+      while (match.index >= index.startOf(stanza + 1) - 1 && stanza + 1 < index.stanzaCount) stanza++;
     }
     fields.push({ rank, value });
   }

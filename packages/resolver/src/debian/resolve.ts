@@ -1,4 +1,4 @@
-import { compareCodeUnits } from "@cvm-build/bytes";
+import { assert, compareCodeUnits } from "@cvm-build/bytes";
 import type { Resolution, ResolvedPackage, ResolveRequest } from "../resolution.ts";
 import { explainRefusal } from "./explain.ts";
 import { Marker } from "./marking.ts";
@@ -48,7 +48,7 @@ export function resolveAlone(
 ): ResolvedPackage {
   const request = { architecture, packages: [name], withEssential: false, withRecommends: false };
   const [only] = expandRequest(universe, request);
-  if (only === undefined) throw new Error("internal error: a name resolves to a package or is refused");
+  assert(only !== undefined, "a name resolves to a package or is refused");
   return toResolved(only.record, [only.by]);
 }
 
