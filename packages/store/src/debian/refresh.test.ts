@@ -31,7 +31,7 @@ beforeAll(async () => {
 /** What comes of refreshing from an archive of `files`: the snapshot or the error, and what was asked of the server. */
 async function refresh(
   files: ReadonlyMap<string, Buffer>,
-  { request, now }: { request?: Partial<RepositoryRequest>; now?: Date } = {},
+  { request, now, defaultSuites }: { request?: Partial<RepositoryRequest>; now?: Date; defaultSuites?: boolean } = {},
 ) {
   using folder = makeTestFolder();
   await using server = await serve(files);
@@ -44,7 +44,7 @@ async function refresh(
       release: "trixie",
       architecture: "amd64",
       components: ["main"],
-      suites: ["trixie"],
+      ...(defaultSuites !== true && { suites: ["trixie"] }),
       mirror: server.url,
       keyrings: [keyring],
       ...request,
@@ -103,6 +103,21 @@ describe("a good archive", () => {
     const files = await makeArchive({ ...GOOD, components: ["main", "contrib"] }, key);
     const { outcome } = await refresh(files, { request: { components: ["main", "contrib"] } });
     expect(outcome).toMatchObject({ indexes: [{ component: "main" }, { component: "contrib" }] });
+  });
+
+  it("has updates and a security archive of its own, unless it is a rolling release", async () => {
+    const suite = (name: string) => makeArchive({ ...GOOD, suite: name }, key);
+    const files = new Map([...(await suite("trixie")), ...(await suite("trixie-updates")), ...(await suite("sid"))]);
+    for (const [path, bytes] of await suite("trixie-security")) files.set(`/security${path}`, bytes);
+    await using server = await serve(files);
+    const mirrors = { mirror: server.url, securityMirror: `${server.url}/security` };
+    const ofTrixie = await refresh(files, { request: mirrors, defaultSuites: true });
+    const archives = { trixie: "main", "trixie-updates": "main", "trixie-security": "security" };
+    expect(ofTrixie.outcome).toMatchObject({
+      repositories: Object.entries(archives).map(([name, archive]) => ({ suite: name, archive })),
+    });
+    const ofSid = await refresh(files, { request: { ...mirrors, release: "sid" }, defaultSuites: true });
+    expect(ofSid.outcome).toMatchObject({ repositories: [{ suite: "sid" }] });
   });
 
   it("may be without an end, as a stable release is", async () => {
