@@ -1,10 +1,10 @@
-import { formatPosition, profileError, quoteText } from "./error.ts";
+import { profileError, quoteText } from "./error.ts";
 import type { IniLine } from "./ini.ts";
-import type { UnsupportedSetting } from "./load.ts";
+import type { UnsupportedSetting } from "./unsupported.ts";
 import type { SourcePosition } from "./profile.ts";
 import type { ProfileDisk } from "./profile-disk.ts";
 import type { SettingRow } from "./setting.ts";
-import { findSetting, findSpecifierSetting } from "./setting-table.ts";
+import { findSpecifierSetting } from "./setting-table.ts";
 import type { SettingStore } from "./setting-store.ts";
 import { expandSpecifiers, SpecifierFault } from "./specifier.ts";
 import type { ValueContext } from "./value-kind.ts";
@@ -71,12 +71,12 @@ export function expandText(text: string, { at, place }: { at: SourcePosition; pl
   const { store, fileDirectory, base, directory } = place;
   const setting = (specifier: string): string | null | undefined => {
     const row = findSpecifierSetting(specifier);
-    return row === undefined ? undefined : (store.formatted(row)?.[0] ?? null);
+    return row === undefined ? undefined : (store.visible(row)?.[0] ?? null);
   };
-  const version = findSetting("Output.ImageVersion")!;
-  const suffix = store.effective(version).length > 0 ? `_${setting("v")}` : "";
+  const version = setting("v");
+  const outputName = `${setting("i") ?? "image"}${version === null ? "" : `_${version}`}`;
   try {
-    return expandSpecifiers(text, { setting, fileDirectory, base, directory, outputName: setting("i") + suffix });
+    return expandSpecifiers(text, { setting, fileDirectory, base, directory, outputName });
   } catch (error) {
     if (!(error instanceof SpecifierFault)) throw error;
     throw profileError("profile-unknown-specifier", {
@@ -140,9 +140,4 @@ function positionOf(offset: number, lines: readonly IniLine[], { file }: Assignm
     rest -= text.length + 1;
   }
   return { file };
-}
-
-/** Names a refused setting for a list, such as the one that `--ignore-unsupported` prints. */
-export function describeUnsupported({ position, name, useInstead }: UnsupportedSetting): string {
-  return `${formatPosition(position)}: ${name}: ${useInstead}`;
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { profileError, quoteText } from "./error.ts";
 import type { Layout } from "./layout.ts";
-import type { UnsupportedSetting } from "./load.ts";
+import type { UnsupportedSetting } from "./unsupported.ts";
 import { findMkosiSetting, MKOSI_BESIDES } from "./mkosi-setting.ts";
 import type { ProfileDisk } from "./profile-disk.ts";
 import type { SettingRow } from "./setting.ts";

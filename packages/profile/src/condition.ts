@@ -14,7 +14,7 @@ export const CONDITION_SECTIONS = ["Match", "TriggerMatch", "Assert", "TriggerAs
 /** What conditions are answered from. */
 export interface ConditionContext {
   /** Formats the value so far of a setting, an item an element; undefined where it has none. */
-  formatted(row: SettingRow): string[] | undefined;
+  valuesOf(row: SettingRow): string[] | undefined;
   /** Expands specifiers of a term. */
   expand(text: string, term: IniSetting): string;
   hostArchitecture: string;
@@ -114,7 +114,7 @@ function termText(term: IniSetting): string {
 
 function ask(term: IniSetting, wanted: string, context: ConditionContext): boolean {
   const row = MATCHABLE.get(term.name);
-  if (row !== undefined) return matchesSetting(term, { wanted, row, values: context.formatted(row) });
+  if (row !== undefined) return matchesSetting(term, { wanted, row, values: context.valuesOf(row) });
   if (term.name === "PathExists") return wanted !== "" && context.pathExists(wanted, term);
   if (term.name === "HostArchitecture") {
     return matchesSetting(term, { wanted, row: ARCHITECTURE, values: [context.hostArchitecture] });
@@ -192,7 +192,7 @@ function valueError(term: IniSetting, wanted: string, spellings: readonly string
 
 function assertionError(term: IniSetting, context: ConditionContext): Error {
   const row = MATCHABLE.get(term.name);
-  const values = row === undefined ? undefined : context.formatted(row);
+  const values = row === undefined ? undefined : context.valuesOf(row);
   return profileError("profile-failed-assertion", {
     cannot: `use configuration ${quoteText(term.position.file)}`,
     at: term.position,

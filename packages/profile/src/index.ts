@@ -10,13 +10,8 @@ export {
 } from "./profile.ts";
 export { type Probe, type ServiceDeclaration } from "./service.ts";
 export { type ProfileErrorCode } from "./error.ts";
-export {
-  type LoadedProfile,
-  loadProfile,
-  type LoadRequest,
-  type MergedSetting,
-  type UnsupportedSetting,
-} from "./load.ts";
+export { type LoadedProfile, loadProfile, type LoadRequest, type MergedSetting } from "./load.ts";
+export { type UnsupportedSetting } from "./unsupported.ts";
 export { parseService } from "./read-service.ts";
 export { parseArtifact } from "./read-artifact.ts";
 export { serviceJsonSchema } from "./service-schema.ts";

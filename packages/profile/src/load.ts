@@ -1,12 +1,12 @@
-import { assert, CvmError, type Sha256Hex } from "@cvm-build/bytes";
-import { describeUnsupported } from "./assignment.ts";
+import { assert, type Sha256Hex } from "@cvm-build/bytes";
 import { readDeclarations } from "./declaration.ts";
-import { profileError, type ProfileErrorCode } from "./error.ts";
+import { profileError } from "./error.ts";
 import type { Profile, SourcePosition } from "./profile.ts";
 import { ConfigReader } from "./reader.ts";
 import { checkServiceGraph } from "./service-graph.ts";
 import type { SettingStore } from "./setting-store.ts";
 import { type FilledSettings, findSetting, SETTINGS } from "./setting-table.ts";
+import { unsupportedError, type UnsupportedSetting } from "./unsupported.ts";
 
 /** What to load, and all that the result may depend on beside the files. */
 export interface LoadRequest {
@@ -46,15 +46,6 @@ export interface MergedSetting {
   /** The assignments that count, weakest first. */
   sources: SourcePosition[];
   isDefault: boolean;
-}
-
-/** A setting (or a value of one) that mkosi has and cvm-build does not. */
-export interface UnsupportedSetting {
-  position: SourcePosition;
-  /** `Section.Name`, or `Section.Name=value` where only the value is refused. */
-  name: string;
-  /** What to do instead, one sentence. */
-  useInstead: string;
 }
 
 /**
@@ -119,17 +110,4 @@ function checkCompressLevel(store: SettingStore): void {
     got: String(level),
     setting: "Output.CompressLevel",
   });
-}
-
-function unsupportedError(unsupported: readonly UnsupportedSetting[]): CvmError<ProfileErrorCode> {
-  const list = unsupported.map((setting) => `  ${describeUnsupported(setting)}`).join("\n");
-  const count = unsupported.length === 1 ? "1 setting" : `${unsupported.length} settings`;
-  return new CvmError(
-    "profile-unsupported",
-    `cannot use ${count} of mkosi: expected settings that cvm-build has, got\n${list}`,
-    {
-      hint: "change them as said, or list and skip them with --ignore-unsupported",
-      details: { ...unsupported[0]!.position, setting: unsupported[0]!.name, unsupported },
-    },
-  );
 }

@@ -12,7 +12,8 @@ import {
 import { profileError, quoteText } from "./error.ts";
 import { type IniSection, parseIni } from "./ini.ts";
 import { CVM_LAYOUT, type Layout, layoutOf } from "./layout.ts";
-import type { LoadRequest, UnsupportedSetting } from "./load.ts";
+import type { LoadRequest } from "./load.ts";
+import type { UnsupportedSetting } from "./unsupported.ts";
 import { findMkosiSetting } from "./mkosi-setting.ts";
 import type { SourcePosition } from "./profile.ts";
 import { ProfileDisk } from "./profile-disk.ts";
@@ -191,7 +192,7 @@ export class ConfigReader {
 
   #applies(sections: readonly IniSection[], place: Place): boolean {
     const context: ConditionContext = {
-      formatted: (row) => this.store.formatted(row),
+      valuesOf: (row) => this.store.visible(row),
       expand: (text, term) =>
         expandText(text, {
           at: { ...term.position, column: term.lines[0]!.column },

@@ -79,6 +79,11 @@ export class SettingStore {
     return this.value(row);
   }
 
+  /** Formats the value that conditions and specifiers see, an item an element; undefined where it has none. */
+  visible(row: SettingRow): string[] | undefined {
+    return row.isDefaultHidden && this.effective(row).length === 0 ? undefined : this.formatted(row);
+  }
+
   /** Formats the value so far, an item an element; undefined where it has none. */
   formatted(row: SettingRow): string[] | undefined {
     const value = this.value(row);

@@ -55,6 +55,8 @@ export interface SettingRow<T = any> {
   default?(context: DefaultContext): T;
   /** Words for a default that depends on something. */
   defaultNote?: string;
+  /** The default is ours alone: to conditions and specifiers the setting has no value until one is assigned, as in mkosi. */
+  isDefaultHidden?: true;
   match?: MatchRule;
   /** `%x` gives its value. */
   specifier?: string;

@@ -25,8 +25,10 @@ export interface ItemKind<T> {
   spellings?: readonly string[];
 }
 
-const YES = ["1", "true", "yes", "y", "t", "on", "always"];
-const NO = ["0", "false", "no", "n", "f", "off", "never"];
+/** mkosi's spellings of yes, in lower case. */
+export const YES = ["1", "true", "yes", "y", "t", "on", "always"];
+/** mkosi's spellings of no, in lower case. */
+export const NO = ["0", "false", "no", "n", "f", "off", "never"];
 
 /** Reads a boolean in mkosi's spellings, or gives undefined. */
 export function parseBoolean(text: string): boolean | undefined {
@@ -98,6 +100,11 @@ export function choice<T extends string>(
     },
     format: (value) => value,
   };
+}
+
+/** Gives further spellings of one value of a choice. */
+export function spell<T extends string>(value: T, spellings: readonly string[]): Record<string, T> {
+  return Object.fromEntries(spellings.map((spelling) => [spelling, value]));
 }
 
 /** Text that may be limited to a pattern. A value wholly in quotes that holds a `#` loses the quotes. */

@@ -1,0 +1,106 @@
+import { createHash } from "node:crypto";
+import { resolve } from "node:path";
+import { type DefaultContext, filling, list, one } from "../setting.ts";
+import { choice, integer, path, textItem, uuid, NO, spell, YES } from "../value-kind.ts";
+
+const OTHER_FORMATS = "confext cpio directory disk esp none portable sysext tar oci addon".split(" ");
+
+const word = textItem("a name of letters, digits and -._", /^[A-Za-z0-9][A-Za-z0-9._-]*$/);
+
+/** `[Output]`: what is written, and under which name. */
+export const OUTPUT_SETTINGS = [
+  filling("output.format", {
+    section: "Output",
+    name: "Format",
+    kind: one(choice(["uki"], { known: OTHER_FORMATS, useInstead: "only Format=uki can be built so far" })),
+    default: () => "uki",
+    match: "equal",
+    specifier: "t",
+    summary: "What is built.",
+  }),
+  filling("output.imageId", {
+    section: "Output",
+    name: "ImageId",
+    kind: one(word),
+    default: () => "image",
+    isDefaultHidden: true,
+    match: "glob",
+    specifier: "i",
+    summary: "Names the image: its files, os-release, the directory below `build/`.",
+  }),
+  filling("output.imageVersion", {
+    section: "Output",
+    name: "ImageVersion",
+    kind: one(textItem("a version such as 1.2", /^[A-Za-z0-9][A-Za-z0-9._~^+-]*$/)),
+    default: () => "0",
+    isDefaultHidden: true,
+    match: "version",
+    specifier: "v",
+    besides: [{ suffix: "version", take: "text" }],
+    summary: "The image's version.",
+  }),
+  filling("output.outputDirectory", {
+    section: "Output",
+    name: "OutputDirectory",
+    kind: one(path),
+    default: (context) => resolve(context.invocationDirectory, "build"),
+    defaultNote: "`build` below the working directory",
+    specifier: "O",
+    besides: [{ suffix: "output", take: "path" }],
+    summary: "Where the image's directory is put.",
+  }),
+  filling("output.compressOutput", {
+    section: "Output",
+    name: "CompressOutput",
+    kind: one(
+      choice(["zstd", "gzip", "none"], {
+        spellings: {
+          zst: "zstd",
+          gz: "gzip",
+          ...spell("zstd", YES),
+          ...spell("none", NO),
+        },
+        known: ["xz", "bz2", "lz4", "lzma"],
+      }),
+    ),
+    default: () => "zstd",
+    summary: "How the initrd is compressed.",
+  }),
+  filling("output.compressLevel", {
+    section: "Output",
+    name: "CompressLevel",
+    kind: one(integer(0, 22)),
+    default: () => 3,
+    summary: "The compressor's level.",
+  }),
+  filling("output.seed", {
+    section: "Output",
+    name: "Seed",
+    kind: one(uuid("-")),
+    default: seedOf,
+    defaultNote: "made from `ImageId=`",
+    besides: [{ suffix: "seed", take: "text" }],
+    summary: "Where identifiers that look random come from.",
+  }),
+  filling("output.notices", {
+    section: "Output",
+    name: "Notice",
+    kind: list(textItem("a sentence"), { split: "lines" }),
+    isOurs: true,
+    summary: "Sentences that the summary, the manifest and the last lines on screen repeat.",
+  }),
+] as const;
+
+/** A version 8 UUID of the image's id: stable without being written anywhere. */
+function seedOf(context: DefaultContext): string {
+  const id = String(context.value("Output.ImageId"));
+  const hex = createHash("sha256").update(`cvm-build seed\0${id}`).digest("hex");
+  const variant = ((Number.parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16);
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    variant + hex.slice(17, 20),
+    hex.slice(20, 32),
+  ].join("-");
+}

@@ -1,0 +1,87 @@
+import { filling, list, one, type SettingRow } from "../setting.ts";
+import { choice, textItem } from "../value-kind.ts";
+
+const unit = textItem(
+  "a systemd unit such as chrony.service",
+  /^[A-Za-z0-9:_.\\@-]+\.(service|socket|device|mount|automount|swap|target|path|timer|slice|scope)$/,
+);
+
+const release = textItem("a release such as trixie", /^[a-z0-9][a-z0-9.+-]*$/);
+
+const word = textItem("a name of letters, digits and -._", /^[A-Za-z0-9][A-Za-z0-9._-]*$/);
+
+/** Sections of our own. */
+export const OUR_SETTINGS = [
+  filling("uki.stubPackage", {
+    section: "UKI",
+    name: "StubPackage",
+    kind: one(textItem("a package's name", /^[a-z0-9][a-z0-9+.-]+$/)),
+    default: () => "systemd-boot-efi",
+    isOurs: true,
+    summary: "The package that the EFI stub comes from.",
+  }),
+  filling("uki.stubRelease", {
+    section: "UKI",
+    name: "StubRelease",
+    kind: one(release),
+    isOurs: true,
+    summary: "The release that the stub comes from, where not the image's own.",
+  }),
+  filling("measure.banks", {
+    section: "Measure",
+    name: "Banks",
+    kind: list(choice(["sha1", "sha256", "sha384", "sha512"]), { collect: (banks) => [...new Set(banks)] }),
+    default: () => ["sha1", "sha256", "sha384", "sha512"],
+    isOurs: true,
+    summary: "TPM banks to predict.",
+  }),
+  filling("measure.phases", {
+    section: "Measure",
+    name: "Phases",
+    kind: {
+      ...list(textItem("a phase such as sysinit", /^[a-z][a-z0-9-]*$/)),
+      shape: "boot phases separated by colons",
+      split: (written) => list(textItem("")).split(written.replaceAll(":", " ")),
+    },
+    isUnsetWhenEmpty: true,
+    defaultNote: "derived from the image",
+    isOurs: true,
+    summary: "The phase path that the boot reaches, such as `sysinit:ready`.",
+  }),
+  filling("content.enableUnits", {
+    section: "Services",
+    name: "Enable",
+    kind: list(unit),
+    isOurs: true,
+    summary: "Units to enable beside the presets.",
+  }),
+  filling("content.maskUnits", {
+    section: "Services",
+    name: "Mask",
+    kind: list(unit),
+    isOurs: true,
+    summary: "Units to mask.",
+  }),
+  filling("content.defaultTarget", {
+    section: "Services",
+    name: "DefaultTarget",
+    kind: one(textItem("a target such as multi-user.target", /^[A-Za-z0-9:_.@-]+\.target$/)),
+    default: () => "multi-user.target",
+    isOurs: true,
+    summary: "The unit that the system boots to.",
+  }),
+  {
+    section: "Services",
+    name: "Remove",
+    kind: list(word),
+    isOurs: true,
+    summary: "Services declared so far (by an earlier profile) to drop.",
+  } satisfies SettingRow<string[]>,
+  {
+    section: "Artifacts",
+    name: "Remove",
+    kind: list(word),
+    isOurs: true,
+    summary: "Artefacts declared so far (by an earlier profile) to drop.",
+  } satisfies SettingRow<string[]>,
+] as const;
