@@ -1,30 +1,27 @@
 import { CvmError } from "@cvm-build/bytes";
 import { resolvePackages } from "@cvm-build/resolver";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type AptPeer, type AptRequest, hasPeer, mapParallel, openAptPeer } from "./apt-peer.ts";
+import { type AptPeer, type AptRequest, mapParallel, openAptPeer } from "./apt-peer.ts";
+import { requirePeers } from "../support/peers.ts";
 import { drawRequests } from "./random-requests.ts";
 
 /** How many requests are drawn; the long form is `CVM_APT_CASES=2000`. */
 const CASES = Number(process.env["CVM_APT_CASES"] ?? 240);
 const SEED = Number(process.env["CVM_APT_SEED"] ?? 1);
 
-describe.skipIf(!hasPeer("apt-get") && process.env["CI"] === undefined)(
-  "resolving as apt does",
-  { timeout: 3_600_000 },
-  () => {
-    let apt: AptPeer;
-    beforeAll(() => {
-      apt = openAptPeer();
-    });
-    afterAll(() => apt[Symbol.dispose]());
+describe.skipIf(!requirePeers("apt-get", "apt-cache"))("resolving as apt does", { timeout: 3_600_000 }, () => {
+  let apt: AptPeer;
+  beforeAll(() => {
+    apt = openAptPeer();
+  });
+  afterAll(() => apt[Symbol.dispose]());
 
-    test(`${CASES} random requests on an empty system`, async () => {
-      const requests = drawRequests({ names: apt.names, count: CASES, seed: SEED });
-      const different = await mapParallel(requests, (request) => compare(apt, request));
-      expect(different.filter((difference) => difference !== undefined)).toEqual([]);
-    });
-  },
-);
+  test(`${CASES} random requests on an empty system`, async () => {
+    const requests = drawRequests({ names: apt.names, count: CASES, seed: SEED });
+    const different = await mapParallel(requests, (request) => compare(apt, request));
+    expect(different.filter((difference) => difference !== undefined)).toEqual([]);
+  });
+});
 
 interface Difference {
   request: AptRequest;

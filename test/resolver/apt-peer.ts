@@ -22,16 +22,6 @@ export interface AptRequest {
   withRecommends: boolean;
 }
 
-/** Whether this host has a tool. A missing peer fails under CI and skips elsewhere. */
-export function hasPeer(tool: "apt-get" | "dpkg"): boolean {
-  try {
-    execFileSync(tool, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Sets up the peer and fetches the lists of trixie, its updates and its security archive through the host's own mirror. */
 export function openAptPeer(): AptPeer {
   const root = mkdtempSync(join(tmpdir(), "cvm-apt-"));
@@ -96,6 +86,8 @@ function writeConfiguration(root: string): string {
     "Dir::Etc": join(root, "etc/apt"),
     "APT::Architecture": "amd64",
     "APT::Architectures": "amd64",
+    // Newer releases have another solver too.
+    "APT::Solver": "internal",
     "APT::Sandbox::User": "",
     "Acquire::Languages": "none",
     "Debug::NoLocking": "true",

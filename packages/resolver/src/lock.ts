@@ -15,6 +15,7 @@ export interface Lock {
   tools: { zstd: string; segmentFormat: number };
 }
 
+/** The distribution that a lock's packages come from. */
 export interface LockedDistribution {
   id: "debian";
   release: string;
@@ -36,6 +37,7 @@ export interface LockedRepository {
   signedBy: string[];
 }
 
+/** One package, by digest. */
 export interface LockedPackage {
   name: string;
   version: string;

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { MentionOrder } from "./mention-order.ts";
-import { makeIndex } from "./packages-fixture.ts";
+import { makeIndex } from "./packages.fixture.ts";
 
 const FIRST = makeIndex(`zsh
 Suggests: late

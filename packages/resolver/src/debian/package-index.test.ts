@@ -2,7 +2,7 @@ import { FormatError, sha256Hex } from "@cvm-build/bytes";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { openBarePackage, openPackageIndex, type PackageIndex } from "./package-index.ts";
-import { makeIndex } from "./packages-fixture.ts";
+import { makeIndex } from "./packages.fixture.ts";
 
 const TEXT = `Package: libc6
 Source: glibc (2.41-12)

@@ -1,6 +1,6 @@
 import { CvmError } from "@cvm-build/bytes";
 import { expect, test } from "vitest";
-import { makeUniverse } from "./packages-fixture.ts";
+import { makeUniverse } from "./packages.fixture.ts";
 import { resolvePackages } from "./resolve.ts";
 
 function refuse(paragraphs: string, packages: string[]): CvmError {

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ResolvedPackage } from "../resolution.ts";
 import type { PackageRecord } from "./package-record.ts";
-import { makeIndex } from "./packages-fixture.ts";
+import { makeIndex } from "./packages.fixture.ts";
 import type { Relation } from "./relation.ts";
 import { resolvePackages } from "./resolve.ts";
 import { PackageUniverse } from "./universe.ts";

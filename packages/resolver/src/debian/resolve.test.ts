@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { ResolveRequest } from "../resolution.ts";
-import { makeIndex, makeUniverse } from "./packages-fixture.ts";
+import { makeIndex, makeUniverse } from "./packages.fixture.ts";
 import { resolveAlone, resolvePackages } from "./resolve.ts";
 import { PackageUniverse } from "./universe.ts";
 
