@@ -180,6 +180,14 @@ describe("readCpio", () => {
     expect(() => names(bytes)).toThrow(message);
   });
 
+  it("stops at more members than anyone would need", () => {
+    const members = Buffer.alloc(16 * ((1 << 14) + 1));
+    const empty = padded(zstdCompressSync(Buffer.alloc(0)));
+    for (let at = 0; at < members.length; at += 16) empty.copy(members, at);
+    expect(() => names(members)).toThrow("expected at most 16384 compressed members");
+    expect(names(members.subarray(0, 160))).toEqual([]);
+  });
+
   it("stops at the bound, counted over all members", () => {
     const member = padded(zstdCompressSync(sample));
     expect(names(member, { maxSizeBytes: sample.length }).length).toBe(18);

@@ -40,6 +40,8 @@ export interface ReadCpioOptions {
 }
 
 const DEFAULT_MAX_SIZE_BYTES = 2 ** 31;
+/** Some hundred are usual; each costs a decompressor, be it ever so small. */
+const MAX_MEMBERS = 1 << 14;
 
 /**
  * The entries of an initrd, as the kernel's unpacker goes through it: newc archives in a row, plain or each compressed
@@ -50,11 +52,18 @@ const DEFAULT_MAX_SIZE_BYTES = 2 ** 31;
 export function* readCpio(bytes: ByteSource, options: ReadCpioOptions = {}): Generator<CpioEntry> {
   const source = windowSource(bytes);
   const unpacker = { archive: 0 };
+  let members = 0;
   let leftBytes = options.maxSizeBytes ?? DEFAULT_MAX_SIZE_BYTES;
   for (let at = skipZeros(source, 0); at < source.sizeBytes; at = skipZeros(source, at)) {
     if (startsEntry(source, at)) {
       at = yield* readArchive(source, at, unpacker);
       continue;
+    }
+    if (++members > MAX_MEMBERS) {
+      throw new FormatError(
+        { record: "initrd", offsetBytes: at },
+        `expected at most ${MAX_MEMBERS} compressed members`,
+      );
     }
     const member = decodeMember(source, at, leftBytes);
     leftBytes -= member.data.length;
