@@ -22,12 +22,14 @@ export interface FetchedPackage {
   path: string;
 }
 
+/** What a root file system is made of: the profile and the locked inputs' bytes. */
 export interface RootfsInput {
   profile: Profile;
   packages: FetchedPackage[];
   artifacts: FetchedArtifact[];
 }
 
+/** Where derived objects are kept, and how much may run at once. */
 export interface RootfsTools {
   cache: DerivedCache;
   /** Threads that unpack at the same time. */

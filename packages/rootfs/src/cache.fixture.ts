@@ -1,16 +1,21 @@
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { mkdtempSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { DerivedCache, DerivedObject } from "@cvm-build/fs-writer";
 
 /** A `DerivedCache` in a folder, forgotten with the process, for tests. `commits` counts what was made anew. */
-export class CacheFixture implements DerivedCache {
+export class CacheFixture implements DerivedCache, Disposable {
   commits = 0;
   readonly #directory: string;
   readonly #objects = new Map<string, DerivedObject>();
   #reserved = 0;
 
-  constructor(directory: string) {
-    this.#directory = directory;
-    mkdirSync(directory, { recursive: true });
+  constructor() {
+    this.#directory = mkdtempSync(join(tmpdir(), "cvm-build-cache-"));
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 
   lookup(kind: string, key: string): DerivedObject | undefined {

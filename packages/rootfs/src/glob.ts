@@ -87,5 +87,5 @@ export function removeMatches(tree: FileTree, patterns: readonly string[]): stri
 }
 
 function escape(character: string): string {
-  return character.replace(/[\\^$.*+?()[\]{}|/-]/, "\\$&");
+  return character.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
 }

@@ -20,6 +20,7 @@ export interface Replacement {
   dropped: string;
 }
 
+/** How one payload enters the tree. */
 export interface MergeOptions {
   origin: Origin;
   /** Names of packages whose files this one may take over. */

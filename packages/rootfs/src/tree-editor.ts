@@ -15,6 +15,7 @@ import { landingPath } from "./packages/landing-path.ts";
 /** Text files that finishers read are small; a larger one is not what it claims to be. */
 const MAX_TEXT_BYTES = 4 << 20;
 
+/** Permissions and owner of what is written; root's where left out. */
 export interface NewAttributes {
   mode?: number;
   uid?: number;

@@ -9,6 +9,7 @@ const LOWEST_SYSTEM_ID = 100;
 const LOCKED = "!*";
 const NAME = /^[a-zA-Z_][a-zA-Z0-9_.-]{0,30}\$?$/;
 
+/** A line of passwd(5) and what shadow(5) adds to it. */
 export interface User {
   name: string;
   uid: number;
@@ -22,6 +23,7 @@ export interface User {
   isExpired: boolean;
 }
 
+/** A line of group(5). */
 export interface Group {
   name: string;
   gid: number;

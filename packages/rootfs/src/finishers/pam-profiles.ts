@@ -6,6 +6,7 @@ export const PAM_STACKS = {
   session: "Session",
   "session-noninteractive": "Session",
 } as const;
+/** A stack by its file's suffix. */
 export type PamStack = keyof typeof PAM_STACKS;
 
 /** A profile of /usr/share/pam-configs: fields by name, continuation lines joined by newlines. */

@@ -7,6 +7,9 @@ import { finisherEditor } from "./editor.ts";
 
 /** Where a package keeps state and configuration of its own; /usr is what its archive says it is. */
 const OWN_PLACES = /^\/(etc|var|srv|home|root)\/./;
+/** Files that only live while dpkg is at work. */
+const TRANSIENT = /\.dpkg-\w+$|-will-install$/;
+const DEFAULT_UMASK = 0o022;
 
 /** A change to one path that asks for nothing but what the words say. */
 export type PlainChange =
@@ -52,20 +55,40 @@ export const plainFilesFinisher: PackageFinisher = {
   finish(tree, context) {
     const editor = finisherEditor(tree, this.name, context);
     const accounts = AccountDatabase.read(editor);
-    for (const change of context.commands.flatMap((command) => parsePlainChange(command) ?? [])) {
-      apply(change, { editor, accounts });
+    for (const { command, umask } of withUmask(context.commands)) {
+      for (const change of parsePlainChange(command) ?? []) apply(change, { editor, accounts, umask });
     }
     const effect = editor.effect("");
     return { ...effect, summary: `${effect.paths.length} paths` };
   },
 };
 
-function apply(change: PlainChange, { editor, accounts }: { editor: TreeEditor; accounts: AccountDatabase }): void {
+/** Each command with the umask that its script has set by then. */
+function* withUmask(commands: readonly MaintainerCommand[]): Generator<{ command: MaintainerCommand; umask: number }> {
+  let umask = DEFAULT_UMASK;
+  let script = "";
+  for (const command of commands) {
+    const current = `${command.package}.${command.script}`;
+    if (current !== script) umask = DEFAULT_UMASK;
+    script = current;
+    const [name, value] = command.argv;
+    if (name === "umask" && /^[0-7]{3,4}$/.test(value ?? "")) umask = Number.parseInt(value!, 8);
+    yield { command, umask };
+  }
+}
+
+interface Place {
+  editor: TreeEditor;
+  accounts: AccountDatabase;
+  umask: number;
+}
+
+function apply(change: PlainChange, { editor, accounts, umask }: Place): void {
   const { path } = change;
   if (change.kind === "directory") {
-    if (!editor.has(path)) editor.makeDirectory(path, change.mode === undefined ? {} : { mode: change.mode });
+    if (!editor.has(path)) editor.makeDirectory(path, { mode: change.mode ?? 0o777 & ~umask });
   } else if (change.kind === "file") {
-    if (!editor.has(path)) editor.writeFile(path, "");
+    if (!editor.has(path)) editor.writeFile(path, "", { mode: 0o666 & ~umask });
   } else if (change.kind === "mode") {
     editor.setAttributes(path, { mode: change.mode });
   } else {
@@ -89,6 +112,6 @@ function parseMkdir(words: string[]): PlainChange[] | undefined {
 
 function ownPaths(words: readonly ShellValue[]): string[] | undefined {
   const isOwn = (word: ShellValue): word is string =>
-    word !== undefined && OWN_PLACES.test(word) && !/[*?[]|\/\.\.?(\/|$)|\/\//.test(word);
+    word !== undefined && OWN_PLACES.test(word) && !TRANSIENT.test(word) && !/[*?[]|\/\.\.?(\/|$)|\/\//.test(word);
   return words.length > 0 && words.every(isOwn) ? words.map((word) => word.replace(/\/$/, "")) : undefined;
 }

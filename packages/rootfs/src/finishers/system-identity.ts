@@ -74,6 +74,23 @@ export const machineIdFinisher: PackageFinisher = {
   },
 };
 
+/**
+ * /etc/.updated and /var/.updated, which tell systemd that both fit this /usr. Without them ldconfig, systemd-sysusers,
+ * systemd-hwdb and the journal's catalog would do again at boot, and for seconds, what finishers have done.
+ * @see systemd.unit(5), ConditionNeedsUpdate=; systemd-update-done.service(8)
+ */
+export const updateMarksFinisher: PackageFinisher = {
+  name: "update-marks",
+  replaces: ["systemd-update-done"],
+  finish(tree, context) {
+    const editor = finisherEditor(tree, this.name, context);
+    if (!tree.has("/usr/lib/systemd")) return editor.effect("no systemd in the image");
+    const text = `TIMESTAMP_NSEC=${context.profile.content.sourceDateEpochSec}000000000\n`;
+    for (const directory of ["/etc", "/var"]) editor.writeFile(`${directory}/.updated`, text);
+    return editor.effect("/etc and /var fit /usr");
+  },
+};
+
 /** IMAGE_ID and IMAGE_VERSION in os-release, and the link that /etc has to it. */
 export const osReleaseFinisher: PackageFinisher = {
   name: "os-release",
@@ -98,6 +115,16 @@ function quote(value: string): string {
   return /^[A-Za-z0-9._-]*$/.test(value) ? value : `"${value.replace(/["$`\\]/g, "\\$&")}"`;
 }
 
+/** Where init mounts the kernel's file systems; base-files has them, an image without it needs them all the same. */
+const MOUNT_POINTS = {
+  "/dev": 0o755,
+  "/proc": 0o755,
+  "/run": 0o755,
+  "/sys": 0o755,
+  "/tmp": 0o1777,
+  "/var/tmp": 0o1777,
+};
+
 /**
  * /init, which the kernel runs from an initramfs, leads to systemd where that is there. /etc/initrd-release is removed:
  * with it systemd would take the image for one that a real root file system follows.
@@ -108,6 +135,8 @@ export const initFinisher: PackageFinisher = {
   finish(tree, context) {
     const editor = finisherEditor(tree, this.name, context);
     editor.remove("/etc/initrd-release");
+    for (const [path, mode] of Object.entries(MOUNT_POINTS))
+      if (!editor.has(path)) editor.makeDirectory(path, { mode });
     if (editor.has("/init")) return editor.effect("the image brings its own /init");
     const candidates = ["/usr/lib/systemd/systemd", "/usr/sbin/init"];
     const target = candidates.find((path) => tree.follow(path)?.kind === "file");

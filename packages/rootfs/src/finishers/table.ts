@@ -2,6 +2,7 @@ import { caCertificatesFinisher } from "../ca-certificates/ca-certificates.ts";
 import type { PackageFinisher } from "../finisher.ts";
 import { kernelModulesFinisher } from "../kernel/kernel-modules.ts";
 import { linkerCacheFinisher } from "../linker-cache/linker-cache.ts";
+import { servicesFinisher } from "../services/services.ts";
 import {
   basePasswdFinisher,
   maintainerAccountsFinisher,
@@ -27,6 +28,7 @@ import {
   machineIdFinisher,
   osReleaseFinisher,
   timezoneFinisher,
+  updateMarksFinisher,
 } from "./system-identity.ts";
 import { tmpfilesFinisher } from "./tmpfiles.ts";
 import { unitEnablementFinisher } from "./unit-enablement.ts";
@@ -34,9 +36,9 @@ import { unitEnablementFinisher } from "./unit-enablement.ts";
 /**
  * Every finisher, in the order in which they act on the merged tree of packages and artefacts:
  *
- * 1. The units of services, then extra trees, which may replace them. Extra trees come this early because they are the
- *    administrator's word: sysusers.d, presets, tmpfiles.d and certificates in them count, and no finisher below writes
- *    over what they hold unless a setting of the profile says so.
+ * 1. Extra trees, then the units of services, whose programs extra trees may hold. Extra trees come this early because
+ *    they are the administrator's word: sysusers.d, presets, tmpfiles.d and certificates in them count, and no finisher
+ *    below writes over what they hold unless a setting of the profile says so.
  * 2. Accounts: Debian's own, declared ones, those of maintainer scripts, those of services, root. They come before
  *    whatever refers to an owner by name.
  * 3. What maintainer scripts do with files, then with links and configuration.
@@ -46,6 +48,7 @@ import { unitEnablementFinisher } from "./unit-enablement.ts";
  */
 export const FINISHERS: readonly PackageFinisher[] = [
   extraTreesFinisher,
+  servicesFinisher,
   basePasswdFinisher,
   sysusersFinisher,
   maintainerAccountsFinisher,
@@ -65,6 +68,7 @@ export const FINISHERS: readonly PackageFinisher[] = [
   localeFinisher,
   machineIdFinisher,
   osReleaseFinisher,
+  updateMarksFinisher,
   tmpfilesFinisher,
   autologinFinisher,
   initFinisher,

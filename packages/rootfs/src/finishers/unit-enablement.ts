@@ -1,11 +1,11 @@
 import { CvmError } from "@cvm-build/bytes";
-import { compareUtf8, type FileTree } from "@cvm-build/fs-writer";
+import type { FileTree } from "@cvm-build/fs-writer";
 import type { PackageFinisher } from "../finisher.ts";
 import type { ShellValue } from "../scripts/shell-state.ts";
 import type { TreeEditor } from "../tree-editor.ts";
 import { enableUnit, maskUnit } from "../units/enable.ts";
 import { readPresets } from "../units/presets.ts";
-import { findUnit, isMasked, readInstallSection, type UnitScope } from "../units/unit-files.ts";
+import { findUnit, isMasked, type UnitScope } from "../units/unit-files.ts";
 import { finisherEditor } from "./editor.ts";
 
 /** A unit that a maintainer script enables. */
@@ -29,9 +29,9 @@ export function parseEnableCommand([command, ...words]: readonly ShellValue[]): 
 }
 
 /**
- * Which units start: those that packages enable on installation (as presets allow), those that services of the profile
- * install, those that the profile enables; then what it masks, and the default target. Other units of packages stay as
- * they are, as on a Debian system, and units of extra trees are enabled with EnableUnits=.
+ * Which units start: those that packages enable on installation, as presets allow, and those that the profile enables;
+ * then what it masks, and the default target. Other units of packages stay as they are, as on a Debian system, and those
+ * of extra trees are the profile's to enable. The units of its services are linked where they are written.
  */
 export const unitEnablementFinisher: PackageFinisher = {
   name: "unit-enablement",
@@ -43,10 +43,9 @@ export const unitEnablementFinisher: PackageFinisher = {
       editor,
       context.commands.flatMap(({ argv }) => parseEnableCommand(argv) ?? []),
     );
-    for (const unit of serviceUnits(tree)) enableUnit(editor, unit);
     const { enableUnits, maskUnits, defaultTarget } = context.profile.content;
     for (const unit of enableUnits) {
-      if (!enableUnit(editor, unit)) throw missingUnit(tree, { setting: "EnableUnits=", unit });
+      if (!enableUnit(editor, unit)) throw missingUnit(tree, { setting: "Enable=", unit });
     }
     for (const unit of maskUnits) maskUnit(editor, unit);
     setDefaultTarget(editor, defaultTarget);
@@ -64,21 +63,6 @@ function enableForPackages(editor: TreeEditor, requests: EnableRequest[]): void 
     const instances = decision.instances.map((instance) => unit.replace("@.", `@${instance}.`));
     for (const name of asksPresets && instances.length > 0 ? instances : [unit]) enableUnit(editor, name, scope);
   }
-}
-
-/** Units that the profile's services brought and that say where they belong. */
-function serviceUnits(tree: FileTree): string[] {
-  const units: string[] = [];
-  for (const directory of ["/etc/systemd/system", "/usr/lib/systemd/system"]) {
-    for (const name of tree.list(directory)) {
-      const path = `${directory}/${name}`;
-      const node = tree.get(path);
-      if (node?.kind !== "file" || node.origin.kind !== "service") continue;
-      const { wantedBy, requiredBy, upheldBy, alias } = readInstallSection(tree, path);
-      if (wantedBy.length + requiredBy.length + upheldBy.length + alias.length > 0) units.push(name);
-    }
-  }
-  return units.sort(compareUtf8);
 }
 
 function setDefaultTarget(editor: TreeEditor, target: string): void {

@@ -27,6 +27,24 @@ export interface DecodedArchive {
   index: PayloadIndex;
 }
 
+/** One archive to decode, as it is handed to a thread. */
+export interface DecodeTask {
+  kind: "deb" | "tar";
+  name: string;
+  path: string;
+  sha256: Sha256Hex;
+  /** Where the uncompressed archive goes. */
+  tarPath: string;
+}
+
+/**
+ * Decodes an archive of either kind.
+ * @throws FormatError where it is damaged or not what was locked
+ */
+export function decodeArchive({ kind, path, ...options }: DecodeTask): Promise<DecodedArchive> {
+  return kind === "deb" ? decodeDeb(path, options) : decodeTarFile(path, options);
+}
+
 /**
  * Decodes a .deb: its data archive goes uncompressed to `tarPath`.
  * @throws FormatError where it is no .deb, ends early, or its digest is not `sha256`

@@ -8,11 +8,12 @@ import {
 } from "@cvm-build/bytes";
 import { compareUtf8, type DerivedCache, type DerivedObject, WorkerPool } from "@cvm-build/fs-writer";
 import { rmSync } from "node:fs";
-import type { DecodedArchive } from "./decode-archive.ts";
-import type { DecodeTask } from "./decode-worker.ts";
+import { decodeArchive, type DecodedArchive, type DecodeTask } from "./decode-archive.ts";
 import { type Payload, PAYLOAD_FORMAT, type PayloadIndex } from "./payload.ts";
 
 const KIND = "payload";
+/** Up to here all that is missing is decoded in this thread: starting others would take longer. */
+const FEW_BYTES = 512 << 10;
 
 /** An archive to unpack: a .deb, or a tar archive in any compression. */
 export interface ArchiveSource {
@@ -24,6 +25,7 @@ export interface ArchiveSource {
   sha256: Sha256Hex;
 }
 
+/** Where payloads are kept, and how much may run at once. */
 export interface UnpackTools {
   cache: DerivedCache;
   /** Threads that decode at the same time. */
@@ -55,10 +57,12 @@ async function decodeAll(
   let done = 0;
   const size = Math.min(tools.workers, sources.length);
   await using pool = new WorkerPool({ module: new URL("./decode-worker.ts", import.meta.url), size });
+  const decode = (task: DecodeTask): Promise<DecodedArchive> =>
+    total <= FEW_BYTES ? decodeArchive(task) : pool.run<DecodeTask, DecodedArchive>(task);
   const largestFirst = sources.toSorted((a, b) => b.sizeBytes - a.sizeBytes || compareUtf8(a.name, b.name));
   await Promise.all(
     largestFirst.map(async (source) => {
-      decoded.set(source, await decodeOne(source, { pool, cache: tools.cache }));
+      decoded.set(source, await decodeOne(source, { decode, cache: tools.cache }));
       done += source.sizeBytes;
       tools.report?.({ stage: "unpack", item: source.name, done, total, unit: "bytes" });
     }),
@@ -68,13 +72,13 @@ async function decodeAll(
 
 async function decodeOne(
   source: ArchiveSource,
-  { pool, cache }: { pool: WorkerPool; cache: DerivedCache },
+  { decode, cache }: { decode: (task: DecodeTask) => Promise<DecodedArchive>; cache: DerivedCache },
 ): Promise<DerivedObject> {
   const { kind, name, path, sha256 } = source;
   const temporaryPath = cache.reserve();
   try {
     const task: DecodeTask = { kind, name, path, sha256, tarPath: temporaryPath };
-    const { index, ...written } = await pool.run<DecodeTask, DecodedArchive>(task);
+    const { index, ...written } = await decode(task);
     return cache.commit(KIND, cacheKey(source), { temporaryPath, ...written, meta: index });
   } catch (cause) {
     rmSync(temporaryPath, { force: true });

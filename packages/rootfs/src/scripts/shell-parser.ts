@@ -7,6 +7,8 @@ const REDIRECTIONS = new Set(["<", ">", ">>", "<<", "<<-", "<&", ">&", "<>", ">|
 /** Words that end a list where a command could begin (XCU 2.4). */
 const CLOSING_WORDS = new Set(["then", "elif", "else", "fi", "do", "done", "esac", "}"]);
 const MAX_DEPTH = 64;
+/** How many commands `&&` and `||` may join: the walk goes as deep. */
+const MAX_CHAIN = 500;
 
 /**
  * Parses a POSIX shell script (XCU 2.10) far enough to see which commands it holds and under which conditions.
@@ -50,7 +52,8 @@ class Parser {
   #parseAndOr(): ShellNode {
     const first = this.#peek();
     let left = this.#parsePipeline();
-    for (;;) {
+    for (let length = 1; ; length++) {
+      if (length > MAX_CHAIN) this.#fail(`at most ${MAX_CHAIN} commands in a row`);
       const token = this.#peek();
       if (token.kind !== "operator" || (token.text !== "&&" && token.text !== "||")) return left;
       this.#at++;

@@ -10,6 +10,7 @@ export interface ShellState {
   positional: ShellValue[] | undefined;
 }
 
+/** A copy that can change without the other. */
 export function copyState(state: ShellState): ShellState {
   return { variables: new Map(state.variables), positional: state.positional?.slice() };
 }

@@ -6,8 +6,10 @@ export type WordPart =
   /** Command substitution or arithmetic: never evaluated. */
   | { kind: "substitution"; text: string; quoted: boolean };
 
+/** What quoting and expansion make of one token: its parts in order. */
 export type Word = WordPart[];
 
+/** A redirection of a command (XCU 2.7). */
 export interface Redirect {
   /** Without the descriptor: `>`, `>>`, `<`, `>&`, `<<` … */
   operator: string;
@@ -21,6 +23,7 @@ export interface ShellSpan {
   end: number;
 }
 
+/** Assignments, a command and its arguments, and redirections (XCU 2.9.1). */
 export type SimpleCommand = ShellSpan & {
   kind: "simple";
   assignments: { name: string; value: Word }[];

@@ -19,6 +19,7 @@ export interface LiveCommand {
 /** What a command is known to return, where it is known. */
 export type KnownStatus = (argv: ShellValue[]) => boolean | undefined;
 
+/** What is known before the script starts. */
 export interface WalkOptions {
   /** `$1`, `$2` … */
   arguments: string[];

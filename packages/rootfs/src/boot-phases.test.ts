@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { bootPhases } from "./boot-phases.ts";
+import { treeFixture } from "./tree.fixture.ts";
+
+const UNITS = "/usr/lib/systemd/system";
+const LIBRARIES = "/usr/lib/x86_64-linux-gnu";
+const SYSTEMD = {
+  "/usr/lib/systemd/systemd-pcrextend": "",
+  [`${UNITS}/systemd-pcrphase-initrd.service`]: "x",
+  [`${UNITS}/initrd.target.wants/systemd-pcrphase-initrd.service`]: "-> ../systemd-pcrphase-initrd.service",
+  [`${UNITS}/systemd-pcrphase-sysinit.service`]: "x",
+  [`${UNITS}/sysinit.target.wants/systemd-pcrphase-sysinit.service`]: "-> ../systemd-pcrphase-sysinit.service",
+  [`${UNITS}/systemd-pcrphase.service`]: "x",
+  [`${UNITS}/sysinit.target.wants/systemd-pcrphase.service`]: "-> ../systemd-pcrphase.service",
+};
+const TSS = {
+  [`${LIBRARIES}/libtss2-esys.so.0`]: "",
+  [`${LIBRARIES}/libtss2-mu.so.0`]: "",
+  [`${LIBRARIES}/libtss2-rc.so.0`]: "",
+  [`${LIBRARIES}/libtss2-tcti-device.so.0`]: "",
+};
+const { [`${LIBRARIES}/libtss2-rc.so.0`]: _, ...WITHOUT_RC } = TSS;
+const MODULES = "/usr/lib/modules/6.12";
+
+describe("bootPhases", () => {
+  it.each<[string, Record<string, string>, string[]]>([
+    ["an image that lives in its initrd", { ...SYSTEMD, ...TSS }, ["sysinit", "ready"]],
+    ["an initrd that something follows", { ...SYSTEMD, ...TSS, "/etc/initrd-release": "" }, ["enter-initrd"]],
+    ["no TPM libraries", SYSTEMD, []],
+    ["one TPM library missing", { ...SYSTEMD, ...WITHOUT_RC }, []],
+    ["no systemd", TSS, []],
+    [
+      "a masked unit",
+      { ...SYSTEMD, ...TSS, "/etc/systemd/system/systemd-pcrphase.service": "-> /dev/null" },
+      ["sysinit"],
+    ],
+    [
+      "a unit that nobody wants",
+      { ...SYSTEMD, ...TSS, [`${UNITS}/sysinit.target.wants/systemd-pcrphase-sysinit.service`]: "-> /dev/null" },
+      ["ready"],
+    ],
+    [
+      "a TPM driver built in",
+      { ...SYSTEMD, ...TSS, [`${MODULES}/modules.builtin`]: "kernel/drivers/char/tpm/tpm_crb.ko\n" },
+      ["sysinit", "ready"],
+    ],
+    [
+      "a TPM driver as a module",
+      {
+        ...SYSTEMD,
+        ...TSS,
+        [`${MODULES}/modules.builtin`]: "",
+        [`${MODULES}/kernel/drivers/char/tpm/tpm_tis.ko.xz`]: "",
+      },
+      ["sysinit", "ready"],
+    ],
+    ["no TPM driver", { ...SYSTEMD, ...TSS, [`${MODULES}/modules.builtin`]: "kernel/drivers/char/tpm/tpm.ko\n" }, []],
+  ])("%s", (__, files, phases) => {
+    expect(bootPhases(treeFixture(files))).toEqual(phases);
+  });
+});

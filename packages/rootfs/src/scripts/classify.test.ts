@@ -1,0 +1,98 @@
+import { sha256Hex } from "@cvm-build/bytes";
+import { describe, expect, it } from "vitest";
+import { classifyScripts } from "./classify.ts";
+
+/** A postinst as debhelper 13 ends it for a package with a unit, a user of its own and a state directory. */
+const DAEMON_POSTINST = `#!/bin/sh
+set -e
+if [ "$1" = configure ]; then
+	adduser --system --group --no-create-home --home /var/lib/d d
+	mkdir -p /var/lib/d
+	chown d:d /var/lib/d
+fi
+# Automatically added by dh_installsystemd/13.24.2
+if [ "$1" = "configure" ] || [ "$1" = "abort-upgrade" ] || [ "$1" = "abort-remove" ] ; then
+	deb-systemd-helper unmask 'd.service' >/dev/null || true
+	if deb-systemd-helper --quiet was-enabled 'd.service'; then
+		deb-systemd-helper enable 'd.service' >/dev/null || true
+	else
+		deb-systemd-helper update-state 'd.service' >/dev/null || true
+	fi
+fi
+# End automatically added section
+# Automatically added by dh_installsystemd/13.24.2
+if [ "$1" = "configure" ]; then
+	if [ -d /run/systemd/system ]; then
+		systemctl --system daemon-reload >/dev/null || true
+		deb-systemd-invoke start 'd.service' >/dev/null || true
+	fi
+fi
+# End automatically added section
+exit 0
+`;
+
+const classesOf = (postinst: string): string[] =>
+  classifyScripts({ name: "x", scripts: { postinst } }).flatMap(({ lines }) =>
+    lines.map((line) => `${line.line} ${line.class}: ${line.by ?? line.text}`),
+  );
+
+describe("classifyScripts", () => {
+  it("tells what is done for a daemon, line by line", () => {
+    expect(classesOf(DAEMON_POSTINST)).toEqual([
+      "4 handled: adduser",
+      "5 handled: plain-files",
+      "6 handled: plain-files",
+      "10 harmless: keeps dpkg's own record",
+      "10 harmless: has no lasting effect",
+      "11 harmless: keeps dpkg's own record",
+      "12 handled: unit-enablement",
+      "12 harmless: has no lasting effect",
+    ]);
+  });
+
+  it.each([
+    ["a program that nobody knows", "frobnicate --all", "frobnicate --all"],
+    ["a write that nobody makes", "echo 1 > /etc/frob.conf", "echo 1 > /etc/frob.conf"],
+    ["a directory whose name is not known", 'mkdir -p "$(frob)"', 'mkdir -p "$(frob)"'],
+    ["a diversion that moves files", "dpkg-divert --add --rename /usr/bin/x", "dpkg-divert --add --rename /usr/bin/x"],
+    ["a removal", "rm -f /usr/share/x", "rm -f /usr/share/x"],
+    ["capabilities", "setcap cap_net_raw+ep /bin/ping", "setcap cap_net_raw+ep /bin/ping"],
+    [
+      "an alternative of a name that is not known",
+      "update-alternatives --install $(a) b c 1",
+      "update-alternatives --install $(a) b c 1",
+    ],
+  ])("leaves nothing out silently: %s", (_, line, text) => {
+    const [script] = classifyScripts({ name: "x", scripts: { postinst: `#!/bin/sh\n${line}\n` } });
+    expect(script).toMatchObject({ class: "not-handled", lines: [{ line: 2, text, class: "not-handled" }] });
+  });
+
+  it("does not read what is no shell script", () => {
+    const [script] = classifyScripts({ name: "x", scripts: { postinst: "#!/usr/bin/perl\nunlink 1;\n" } });
+    expect(script).toMatchObject({ class: "not-handled", lines: [{ line: 1, text: "#!/usr/bin/perl" }] });
+    const [binary] = classifyScripts({ name: "x", scripts: { preinst: "\x7fELF\x02\x01" } });
+    expect(binary).toMatchObject({ class: "not-handled", lines: [{ text: "?ELF??" }] });
+    const [broken] = classifyScripts({ name: "x", scripts: { postinst: "#!/bin/sh\nif true\n" } });
+    expect(broken).toMatchObject({ class: "not-handled" });
+  });
+
+  it("asks nothing of scripts that an image never runs", () => {
+    const text = "#!/bin/sh\nrm -rf /var/lib/x\n";
+    const scripts = classifyScripts({
+      name: "x",
+      scripts: { config: text, prerm: text, postrm: text },
+      triggers: "interest x\n",
+    });
+    expect(scripts.map((script) => [script.script, script.class, script.sha256])).toEqual([
+      ["config", "none-needed", sha256Hex(text)],
+      ["prerm", "none-needed", sha256Hex(text)],
+      ["postrm", "none-needed", sha256Hex(text)],
+      ["triggers", "none-needed", sha256Hex("interest x\n")],
+    ]);
+  });
+
+  it("needs nothing where a first installation reaches nothing", () => {
+    const postinst = '#!/bin/sh\nif [ "$1" = triggered ]; then frobnicate; fi\n';
+    expect(classifyScripts({ name: "x", scripts: { postinst } })).toMatchObject([{ class: "none-needed", lines: [] }]);
+  });
+});
