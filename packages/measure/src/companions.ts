@@ -1,5 +1,6 @@
 import { type ByteSource, compareCodeUnits } from "@cvm-build/bytes";
 import { readUki, type SectionName } from "@cvm-build/uki";
+import { readWhole } from "./read-whole.ts";
 import type { StubCpioFile } from "./stub-cpio.ts";
 
 /** A file of the EFI system partition that stands beside a UKI. */
@@ -79,9 +80,6 @@ const BUNDLES: readonly Bundle[] = [
   },
 ];
 
-/** Add-ons larger than this are no add-ons. */
-const MAX_FILE_BYTES = 1 << 28;
-
 /** A bundle with its files, sorted by name as the stub does. */
 export interface FilledBundle extends Bundle {
   files: StubCpioFile[];
@@ -100,7 +98,7 @@ export function bundlesOf(
     );
     return members.length === 0
       ? []
-      : [{ ...bundle, files: members.map(({ name, file }) => ({ name, content: readAll(file.content) })) }];
+      : [{ ...bundle, files: members.map(({ name, file }) => ({ name, content: readWhole(file.content) })) }];
   });
 }
 
@@ -115,7 +113,7 @@ export function addonsOf(files: readonly EspFile[], ukiPath: string): Addon[] {
       .filter(({ name }) => /\.addon\.efi$/i.test(name))
       .map(({ file }) => {
         const { base } = readUki(file.content);
-        const sections = [...base].map(([name, { content }]) => [name, readAll(content)] as const);
+        const sections = [...base].map(([name, { content }]) => [name, readWhole(content)] as const);
         return { path: file.path, content: file.content, sections: new Map(sections) };
       }),
   );
@@ -132,8 +130,4 @@ function inFolder(files: readonly EspFile[], folder: string): { name: string; fi
   });
   found.sort((a, b) => compareCodeUnits(a.name, b.name));
   return found;
-}
-
-function readAll(content: ByteSource): Buffer {
-  return content.read(0, Math.min(content.sizeBytes, MAX_FILE_BYTES));
 }

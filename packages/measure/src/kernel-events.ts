@@ -5,6 +5,7 @@ import type { Addon } from "./companions.ts";
 import type { DigestPart } from "./digest-stream.ts";
 import type { DigestReference, Draft } from "./draft.ts";
 import { utf16WithNul } from "./prediction.ts";
+import { readWhole } from "./read-whole.ts";
 import { encodeStubCpio } from "./stub-cpio.ts";
 import type { SourceOf } from "./stub-events.ts";
 
@@ -87,7 +88,7 @@ function piecesOf(
     const content = sections.get(file.section)?.content;
     if (!content) return [];
     const place = { prefix: ".extra", directoryMode: 0o555, fileMode: 0o444 };
-    return [pieceOfBytes(encodeStubCpio([{ name: file.name, content: content.read(0, content.sizeBytes) }], place))];
+    return [pieceOfBytes(encodeStubCpio([{ name: file.name, content: readWhole(content) }], place))];
   });
   return [
     ...(options.stubMajorVersion >= UCODE_SINCE

@@ -9,6 +9,7 @@ import type { EventSource, MeasuredEvent } from "./event.ts";
 import { addInitrd, addLoadOptions } from "./kernel-events.ts";
 import { phasePaths } from "./phases.ts";
 import type { Prediction, Unpredicted } from "./prediction.ts";
+import { readWhole } from "./read-whole.ts";
 import { type Registers, replay } from "./registers.ts";
 import { addAddonCommandLine, addAddonContents, addBundles, addonCommandLine, addSections } from "./stub-events.ts";
 import { openRegisters } from "./unpredicted.ts";
@@ -84,7 +85,7 @@ function draftEvents(
   addAddonContents(draft, addons);
   addKernelImage(draft, { section: kernel, source: sourceOf(".linux"), stubMajorVersion });
   const own = sections.get(".cmdline")?.content;
-  const commandLine = [own && mangleCommandLine(own.read(0, own.sizeBytes), stubMajorVersion), extra].filter(
+  const commandLine = [own && mangleCommandLine(readWhole(own), stubMajorVersion), extra].filter(
     (part) => part !== undefined,
   );
   if (commandLine.length > 0) addLoadOptions(draft, commandLine.join(" "), sourceOf);

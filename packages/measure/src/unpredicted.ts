@@ -2,6 +2,7 @@ import type { UkiSections } from "@cvm-build/uki";
 import { mangleCommandLine } from "./command-line.ts";
 import type { Addon, EspFile } from "./companions.ts";
 import type { Unpredicted } from "./prediction.ts";
+import { readWhole } from "./read-whole.ts";
 
 /** Versions of systemd-stub whose measurements were compared with real boots, or read in source between such. */
 const KNOWN_STUBS = { first: 252, last: 262 } as const;
@@ -54,7 +55,7 @@ export function openRegisters(boot: {
   const conditional = addons.find((addon) => addon.sections.has(".uname") || addon.sections.has(".dtb"));
   if (conditional) leaveOpen([9, 12], `add-on ${conditional.path} takes effect only on some kernels or machines`);
   const cmdline = sections.get(".cmdline")?.content;
-  if (cmdline && mangleCommandLine(cmdline.read(0, cmdline.sizeBytes), stubMajorVersion) === undefined) {
+  if (cmdline && mangleCommandLine(readWhole(cmdline), stubMajorVersion) === undefined) {
     leaveOpen(
       [9],
       "what systemd-stub makes of a command line that is blank, not ASCII or starts with a space differs by version",

@@ -1,7 +1,8 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ByteSource, bytesSource, CvmError, FormatError } from "@cvm-build/bytes";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { assembleUki, type SectionInput } from "./assemble.ts";
 import { inspectUki } from "./inspect.ts";
@@ -189,6 +190,23 @@ describe("assembleUki", () => {
     expect(error.code).toBe(code);
   });
 
+  it("gives an image or a CvmError for a mutated stub", () => {
+    const original = makeStub("257.13", { trailing: Buffer.alloc(64, 1) });
+    const mutation = fc.tuple(fc.nat(700), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (mutations) => {
+        const stub = Buffer.from(original);
+        for (const [offset, value] of mutations) stub[offset] = value;
+        try {
+          expect(readUki(bytesSource(assemble(basic, stub).bytes)).base.has(".linux")).toBe(true);
+        } catch (error) {
+          expect(error).toBeInstanceOf(CvmError);
+        }
+      }),
+      { seed: 1, numRuns: 250 },
+    );
+  });
+
   it("leaves nothing behind where it cannot write or a source breaks", () => {
     const output = join(folder, "missing", "image.efi");
     expect(() => assembleUki({ stub: bytesSource(makeStub("257")), sections: basic, output })).toThrow(
@@ -210,7 +228,6 @@ describe("assembleUki", () => {
       }),
     ).toThrow("the file ended early");
     expect(existsSync(halfway)).toBe(false);
-    chmodSync(folder, 0o700);
   });
 });
 

@@ -75,10 +75,8 @@ function checkBase(image: PeImage): void {
   if (image.source.sizeBytes > MAX_BASE_BYTES) {
     throw stubError(`expected at most ${MAX_BASE_BYTES} bytes, got ${image.source.sizeBytes}`);
   }
-  if (!isPowerOfTwo(fileAlignment) || !isPowerOfTwo(sectionAlignment) || fileAlignment < 512) {
-    throw stubError(
-      `expected alignments that are powers of two from 512, got ${fileAlignment} and ${sectionAlignment}`,
-    );
+  if (!isAlignment(fileAlignment) || !isAlignment(sectionAlignment)) {
+    throw stubError(`expected alignments of 512 to 65536, powers of two, got ${fileAlignment} and ${sectionAlignment}`);
   }
   if ((image.directories[SECURITY_DIRECTORY]?.sizeBytes ?? 0) > 0) {
     throw stubError("expected an unsigned image, got a signed one", {
@@ -162,10 +160,15 @@ function writeHeaders(
     ...parts.own.map((section) => section.virtualAddress + section.virtualSizeBytes),
     ...parts.placed.map((section) => section.virtualAddress + section.sizeBytes),
   ];
+  const initialized = parts.placed.reduce((sum, { sizeBytes }) => sum + sizeBytes, optional.sizeOfInitializedData);
+  const imageBytes = alignUp(Math.max(...ends), optional.sectionAlignment);
+  if (initialized > MAX_IMAGE_BYTES || imageBytes > MAX_IMAGE_BYTES) {
+    throw stubError(`expected an image below 4 GiB in memory, got ${Math.max(initialized, imageBytes)} bytes`);
+  }
   const changed = {
     ...optional,
-    sizeOfInitializedData: parts.placed.reduce((sum, { sizeBytes }) => sum + sizeBytes, optional.sizeOfInitializedData),
-    sizeOfImage: alignUp(Math.max(...ends), optional.sectionAlignment),
+    sizeOfInitializedData: initialized,
+    sizeOfImage: imageBytes,
     sizeOfHeaders: alignUp(optional.sizeOfHeaders, optional.fileAlignment),
     checkSum: 0,
     // Bitwise operators give signed results; all bits of this field are below 2^16.
@@ -207,8 +210,9 @@ export function roomInPlace(image: PeImage, section: PeSection): number {
   return Math.min(section.sizeOfRawData, nextAddress - section.virtualAddress);
 }
 
-function isPowerOfTwo(value: number): boolean {
-  return value > 0 && Number.isInteger(Math.log2(value));
+/** @see Microsoft PE Format, "Optional Header Windows-Specific Fields (Image Only)", FileAlignment */
+function isAlignment(value: number): boolean {
+  return value >= 512 && value <= 65536 && Number.isInteger(Math.log2(value));
 }
 
 function stubError(expectation: string, options: CvmErrorOptions = {}) {
