@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { CvmError, sha256Hex } from "@cvm-build/bytes";
+import { sha256Hex } from "@cvm-build/bytes";
 import type { Downloader } from "../download/downloader.ts";
 import { isMissing, StoreError } from "../errors.ts";
 import type { DerivedObjects } from "../objects/derived-objects.ts";
@@ -51,7 +51,7 @@ export async function readPackagesIndex(release: ReleaseFile, place: IndexPlace,
   }
   const name = `${place.suite}/${path}`;
   const offered = COMPRESSIONS.filter(({ extension }) => release.files.has(path + extension));
-  let notFound: unknown;
+  let missing: unknown;
   for (const { extension, decompress } of offered) {
     const entry = release.files.get(path + extension) as ReleaseEntry;
     try {
@@ -61,11 +61,11 @@ export async function readPackagesIndex(release: ReleaseFile, place: IndexPlace,
       return packages;
     } catch (error) {
       // Release files also list forms that mirrors do not carry.
-      if (!(error instanceof CvmError) || error.code !== "not-found") throw error;
-      notFound = error;
+      if (!(error instanceof StoreError) || (error.code !== "not-found" && error.code !== "unreachable")) throw error;
+      missing ??= error;
     }
   }
-  if (notFound !== undefined) throw notFound;
+  if (missing !== undefined) throw missing;
   throw new StoreError("wrong-repository", `cannot read index "${name}": expected it in the release file, got none`);
 }
 

@@ -99,6 +99,21 @@ describe("a good archive", () => {
     expect((await refresh(files)).outcome).toMatchObject({ indexes: [{ component: "main" }] });
   });
 
+  it("is enough where another mirror of the host cannot be asked for that form either", async () => {
+    using folder = makeTestFolder();
+    writeFileSync(join(folder.path, "archive.asc"), key.armored);
+    const files = await makeArchive({ ...GOOD, compressions: [".xz", ".gz"] }, key);
+    files.delete("/dists/trixie/main/binary-amd64/Packages.xz");
+    await using server = await serve(files);
+    mkdirSync(join(folder.path, "apt"));
+    writeFileSync(join(folder.path, "apt/sources.list"), `deb ${server.url} trixie main\n`);
+    const store = openTestStore(join(folder.path, "store"), { aptDirectory: join(folder.path, "apt") });
+    const request = { distribution: "debian", release: "trixie", architecture: "amd64" } as const;
+    const keyrings = [join(folder.path, "archive.asc")];
+    const refreshed = store.refresh({ ...request, components: ["main"], suites: ["trixie"], keyrings });
+    await expect(refreshed).resolves.toMatchObject({ indexes: [{ component: "main" }] });
+  });
+
   it("gives an index for each component", async () => {
     const files = await makeArchive({ ...GOOD, components: ["main", "contrib"] }, key);
     const { outcome } = await refresh(files, { request: { components: ["main", "contrib"] } });

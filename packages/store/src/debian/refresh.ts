@@ -13,6 +13,7 @@ import {
   archiveOf,
   checkOffer,
   checkRelease,
+  CLOCK_SLACK_MS,
   iso,
   type PackagesIndex,
   type RepositoryRequest,
@@ -106,6 +107,7 @@ async function readRelease(
         name: url,
         urls: [url],
         maxBytes: MAX_RELEASE_BYTES,
+        hint: "check the network, name another mirror with Mirror=, or use --offline to go on with what was read last",
       });
       const verified = await check(bytes, base);
       parts.keepObject(bytes);
@@ -135,7 +137,7 @@ async function verifyRelease(
   const now = parts.now();
   const { text, signedBy } = await keys.verify(bytes.toString("utf8"), {
     name: `${source}/InRelease`,
-    date: now,
+    date: new Date(now.getTime() + CLOCK_SLACK_MS),
     allowExpiredKeys: request.snapshot !== undefined,
   });
   const release = readText(text, source);
@@ -190,7 +192,10 @@ class KeySource {
   }
 
   #ofHost(): Promise<TrustedKey[]> {
-    this.#host ??= existsSync(this.#hostKeyrings) ? readKeyrings([this.#hostKeyrings]) : Promise.resolve([]);
+    // They can only add: where they cannot be read, that none of the named keys signed is the error to tell.
+    this.#host ??= existsSync(this.#hostKeyrings)
+      ? readKeyrings([this.#hostKeyrings]).catch(() => [])
+      : Promise.resolve([]);
     return this.#host;
   }
 }

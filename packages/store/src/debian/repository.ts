@@ -50,7 +50,7 @@ export function archiveOf(suite: string): ArchiveName {
 }
 
 /** How far a server's clock may be ahead of ours, as apt has it. */
-const CLOCK_SLACK_MS = 10_000;
+export const CLOCK_SLACK_MS = 10_000;
 
 /**
  * Checks that a release file is the one asked for, and of now.

@@ -50,7 +50,7 @@ function summaryOf(failures: readonly AttemptFailure[], { kind, name, digest, hi
     (failure) => `${failure.message}${failure instanceof WrongBytes ? "" : ` (${failure.url})`}`,
   );
   const options = {
-    ...(hint !== undefined && { hint }),
+    hint: hint ?? "check the network, or name another mirror with Mirror=",
     cause: failures[0],
     details: {
       ...(digest !== undefined && { digest }),
