@@ -37,7 +37,9 @@ describe("ld.so.cache", () => {
         "",
       ].join("\n"),
     );
-    expect(sha256Hex(bytes)).toMatchInlineSnapshot(`"1a995c5d3ebaa26bd306e34b77edc60e05e3acddf2e6c58e86c25723f65982bc"`);
+    expect(sha256Hex(bytes)).toMatchInlineSnapshot(
+      `"1a995c5d3ebaa26bd306e34b77edc60e05e3acddf2e6c58e86c25723f65982bc"`,
+    );
   });
 
   it("reads back what was written", () => {
