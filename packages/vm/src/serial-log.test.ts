@@ -20,6 +20,8 @@ describe("SerialLog", () => {
     expect(log.text).toContain("ä\r\nlast");
     expect(log.tail(3)).toBe("BdsDxe: loading\nä\nlast");
     expect(log.tail(1)).toBe("last");
+    expect(log.lineWith("Dxe")).toBe("BdsDxe: loading");
+    expect(log.lineWith("panic")).toBeUndefined();
   });
 
   it("forgets the oldest of a chatty guest", async () => {

@@ -32,6 +32,14 @@ export class SerialLog {
   tail(lines: number): string {
     return readableLines(this.#text.slice(-16_384)).slice(-lines).join("\n");
   }
+
+  /** The first line that contains `words`, without terminal control sequences. */
+  lineWith(words: string): string | undefined {
+    const at = this.#text.indexOf(words);
+    if (at < 0) return undefined;
+    const around = this.#text.slice(Math.max(0, at - 200), at + words.length + 200);
+    return readableLines(around).find((line) => line.includes(words));
+  }
 }
 
 function readableLines(text: string): string[] {

@@ -78,9 +78,10 @@ async function failEarly(vm: VirtualMachine): Promise<void> {
 
 async function whyItEnded(vm: VirtualMachine): Promise<string | undefined> {
   if (vm.guestExit !== undefined) return `"${vm.guestExit}"`;
-  const text = vm.serial?.text ?? "";
-  const givenUp = Object.entries(GIVE_UPS).find(([words]) => text.includes(words));
-  if (givenUp !== undefined) return givenUp[1];
+  for (const [words, meaning] of Object.entries(GIVE_UPS)) {
+    const line = vm.serial?.lineWith(words);
+    if (line !== undefined) return `${meaning}: "${line.trim()}"`;
+  }
   const state = await vm.state();
   if (state === "internal-error") return `an error of the accelerator: ${vm.qemu.diagnostics().trim().split("\n")[0]}`;
   if (state !== "ended") return undefined;
