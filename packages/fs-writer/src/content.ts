@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { bytesSource, chunksOf, finishSha256, FormatError, openFileSource, sha256Hex } from "@cvm-build/bytes";
+import {
+  bytesSource,
+  type ByteSource,
+  chunksOf,
+  type FileSource,
+  finishSha256,
+  FormatError,
+  openFileSource,
+  sha256Hex,
+} from "@cvm-build/bytes";
 import type { Content } from "./tree.ts";
 
 /** Bytes in memory as a file's content. */
@@ -27,25 +36,39 @@ export function readContent(content: Content): Buffer {
  * @throws FormatError, after the last buffer, where the place no longer holds those bytes
  */
 export function* contentChunks(content: Content): Generator<Buffer> {
-  if ("bytes" in content) {
-    yield* hashedChunks(content, bytesSource(content.bytes), { path: "content", offsetBytes: 0 });
-    return;
-  }
-  using source = openFileSource(content.file.path);
-  yield* hashedChunks(content, source, content.file);
+  using reader = new ContentReader();
+  yield* reader.chunks(content);
 }
 
-function* hashedChunks(
-  content: Content,
-  source: ReturnType<typeof bytesSource>,
-  { path, offsetBytes }: { path: string; offsetBytes: number },
-): Generator<Buffer> {
-  const hash = createHash("sha256");
-  for (const chunk of chunksOf(source, { offsetBytes, sizeBytes: content.sizeBytes })) {
-    hash.update(chunk);
-    yield chunk;
+/** Reads many contents one after the other, as `contentChunks` does, and opens a file once for those that lie in it. */
+export class ContentReader implements Disposable {
+  #open: FileSource | undefined;
+
+  /** @throws FormatError, after the last buffer, where the place no longer holds those bytes */
+  *chunks(content: Content): Generator<Buffer> {
+    const isPlaced = "file" in content;
+    const source = isPlaced ? this.#sourceAt(content.file.path) : bytesSource(content.bytes);
+    const offsetBytes = isPlaced ? content.file.offsetBytes : 0;
+    const hash = createHash("sha256");
+    for (const chunk of chunksOf(source, { offsetBytes, sizeBytes: content.sizeBytes })) {
+      hash.update(chunk);
+      yield chunk;
+    }
+    if (finishSha256(hash) === content.sha256) return;
+    throw changedContent(content, isPlaced ? content.file.path : "content", offsetBytes);
   }
-  if (finishSha256(hash) !== content.sha256) throw changedContent(content, path, offsetBytes);
+
+  [Symbol.dispose](): void {
+    this.#open?.[Symbol.dispose]();
+    this.#open = undefined;
+  }
+
+  #sourceAt(path: string): ByteSource {
+    if (this.#open?.path === path) return this.#open;
+    this[Symbol.dispose]();
+    this.#open = openFileSource(path);
+    return this.#open;
+  }
 }
 
 function changedContent(content: Content, path: string, offsetBytes: number): FormatError {

@@ -1,6 +1,6 @@
 import { alignUp, CvmError, paddingTo } from "@cvm-build/bytes";
 import { PATH_MAX_BYTES } from "../archive-path.ts";
-import { contentChunks } from "../content.ts";
+import { ContentReader } from "../content.ts";
 import type { Content, TreeNode } from "../tree.ts";
 import { CPIO_ALIGNMENT, MAX_HEX8, MODE_TYPE, NEWC_MAGIC, NewcHeader, TRAILER_NAME } from "./format.ts";
 
@@ -62,11 +62,12 @@ export function cpioSizeBytes(records: readonly CpioRecord[]): number {
  * @throws FormatError where a content's place no longer holds its bytes
  */
 export function* encodeCpio(records: readonly CpioRecord[]): Generator<Buffer> {
+  using reader = new ContentReader();
   for (const record of records) {
     yield encodeHeader(record);
     if (record.header.sizeBytes === 0) continue;
     if (Buffer.isBuffer(record.data)) yield record.data;
-    else if (record.data) yield* contentChunks(record.data);
+    else if (record.data) yield* reader.chunks(record.data);
     const padding = paddingTo(record.header.sizeBytes, CPIO_ALIGNMENT);
     if (padding > 0) yield Buffer.alloc(padding);
   }

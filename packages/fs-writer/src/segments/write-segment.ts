@@ -20,7 +20,7 @@ export interface WrittenSegment {
 }
 
 /**
- * Packs, compresses, hashes and writes one segment, a block at a time.
+ * Packs, compresses, hashes and writes one segment, in memory that does not grow with it.
  * @throws FormatError where a file's content is no longer what its digest says; CvmError `archive` as `layOutCpio`
  */
 export async function writeSegment(task: SegmentTask): Promise<WrittenSegment> {
@@ -36,33 +36,13 @@ export async function writeSegment(task: SegmentTask): Promise<WrittenSegment> {
     sizeBytes += chunk.length;
   };
   try {
-    const blocks = inBlocks(encodeCpio(records));
-    for await (const chunk of compressChunks(blocks, { compression, sizeBytes: uncompressedSizeBytes })) take(chunk);
+    const archive = encodeCpio(records);
+    for await (const chunk of compressChunks(archive, { compression, sizeBytes: uncompressedSizeBytes })) take(chunk);
     take(Buffer.alloc(paddingTo(sizeBytes, CPIO_ALIGNMENT)));
   } finally {
     closeSync(file);
   }
   return { sizeBytes, sha256: finishSha256(hash), uncompressedSizeBytes };
-}
-
-const BLOCK_BYTES = 1 << 20;
-
-/** The same bytes in blocks of one size: the compressor's result must not hang on how its input was cut. */
-function* inBlocks(chunks: Iterable<Buffer>): Generator<Buffer> {
-  let block = Buffer.allocUnsafe(BLOCK_BYTES);
-  let filledBytes = 0;
-  for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length;) {
-      const copiedBytes = chunk.copy(block, filledBytes, at);
-      at += copiedBytes;
-      filledBytes += copiedBytes;
-      if (filledBytes < BLOCK_BYTES) continue;
-      yield block;
-      block = Buffer.allocUnsafe(BLOCK_BYTES);
-      filledBytes = 0;
-    }
-  }
-  if (filledBytes > 0) yield block.subarray(0, filledBytes);
 }
 
 function writeAll(file: number, bytes: Buffer): void {
