@@ -118,7 +118,7 @@ async function writeImage(build: Build): Promise<void> {
   generation.write("measurements.json", canonicalJson(measurements));
   generation.write(
     "manifest.json",
-    canonicalJson(manifestOf({ profile, obtained, rootfs, stub, packed, uki, generation })),
+    canonicalJson(manifestOf({ profile, obtained, rootfs, stub, packed, uki, artifacts, generation })),
   );
   generation.write(LOCK_FILE, obtained.text);
 }

@@ -1,9 +1,10 @@
-import type { Sha256Hex } from "@cvm-build/bytes";
-import { compareCodeUnits, sha256Hex } from "@cvm-build/bytes";
+import { statSync } from "node:fs";
+import { compareCodeUnits, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import type { PackedSegments } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { LockedArtifact, LockedPackage, LockedRepository } from "@cvm-build/resolver";
 import type { ClassifiedScript, Rootfs } from "@cvm-build/rootfs";
+import type { Inputs } from "./inputs.ts";
 import type { ObtainedLock } from "./locking.ts";
 import { fileDigest, type Generation } from "./output.ts";
 import { PROGRAM_VERSION } from "./program.ts";
@@ -25,7 +26,7 @@ export interface Manifest {
   tools: { cvmBuild: string; zstd: string; segmentFormat: number };
   lock: { sha256: Sha256Hex; repositories: LockedRepository[] };
   packages: ManifestPackage[];
-  artifacts: LockedArtifact[];
+  artifacts: (LockedArtifact & { sizeBytes: number })[];
   kernel: { release: string; package: string; sha256: Sha256Hex };
   stub: { package: string; packageVersion: string; version: string; path: string; sha256: Sha256Hex };
   services: { name: string; description: string; user: string }[];
@@ -60,9 +61,10 @@ export function manifestOf(build: {
   stub: { path: string; version: string; content: { sha256: Sha256Hex } };
   packed: PackedSegments;
   uki: WrittenUki;
+  artifacts: Inputs["artifacts"];
   generation: Generation;
 }): Manifest {
-  const { profile, obtained, rootfs, stub, packed, uki, generation } = build;
+  const { profile, obtained, rootfs, stub, packed, uki, artifacts, generation } = build;
   const { lock } = obtained;
   const stubPackage = lock.packages.find(({ role }) => role === "stub");
   const installed = new Map(rootfs.packages.map((entry) => [entry.name, entry]));
@@ -83,7 +85,7 @@ export function manifestOf(build: {
       const own = entry.role === "image" ? installed.get(entry.name) : undefined;
       return { ...entry, installed: { sizeBytes: own?.sizeBytes ?? 0, files: own?.fileCount ?? 0 } };
     }),
-    artifacts: lock.artifacts,
+    artifacts: artifacts.map(({ locked, path }) => ({ ...locked, sizeBytes: statSync(path).size })),
     kernel: { release: uki.kernel.release, package: uki.kernel.package, sha256: uki.kernel.image.sha256 },
     stub: {
       package: stubPackage?.name ?? "",

@@ -36,9 +36,7 @@ function makeLock(packages: LockedPackage[] = [lockedPackage("bash"), lockedPack
       },
     ],
     packages,
-    artifacts: [
-      { name: "reth", kind: "deb", from: "https://example.org/reth.deb", sizeBytes: 7, sha256: sha256Hex("reth") },
-    ],
+    artifacts: [{ name: "reth", kind: "deb", from: "https://example.org/reth.deb", sha256: sha256Hex("reth") }],
     tools: { zstd: "1.5.7", segmentFormat: 1 },
   };
 }

@@ -144,7 +144,6 @@ const readLock = object<Lock>({
       name: text,
       kind: oneOf("path", "https", "npm", "deb"),
       from: text,
-      sizeBytes: count,
       sha256,
     }),
     (a, b) => compareCodeUnits(a.name, b.name),

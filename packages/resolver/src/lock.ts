@@ -62,6 +62,5 @@ export interface LockedArtifact {
   kind: "path" | "https" | "npm" | "deb";
   /** Where it was found: an address, `name@version`, or a path relative to the profile. */
   from: string;
-  sizeBytes: number;
   sha256: Sha256Hex;
 }

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { CvmError, openFileSource } from "@cvm-build/bytes";
 import { type Content, detectCompression, type FileTree, type Origin, type TreeNode } from "@cvm-build/fs-writer";
 import type { ArtifactDeclaration, Profile } from "@cvm-build/profile";
@@ -33,7 +34,7 @@ export function artifactArchive(
   { locked, path }: FetchedArtifact,
   declaration: ArtifactDeclaration,
 ): ArchiveSource | undefined {
-  const common = { name: locked.name, path, sizeBytes: locked.sizeBytes, sha256: locked.sha256 };
+  const common = { name: locked.name, path, sizeBytes: statSync(path).size, sha256: locked.sha256 };
   if (declaration.source.kind === "deb") return { kind: "deb", ...common };
   const isArchive = declaration.files.some(({ from }) => from !== undefined);
   if (isArchive && !looksLikeTar(path)) {
@@ -65,7 +66,7 @@ export function addArtifact(
   for (const { from, to, mode } of declaration.files) {
     const content: Content =
       from === undefined
-        ? { sizeBytes: locked.sizeBytes, sha256: locked.sha256, file: { path, offsetBytes: 0 } }
+        ? { sizeBytes: statSync(path).size, sha256: locked.sha256, file: { path, offsetBytes: 0 } }
         : pick(nodes ?? new Map(), { from, declaration });
     const target = landingPath(tree, to, locked.name);
     tree.makeDirectories(target.slice(0, target.lastIndexOf("/")) || "/", origin);

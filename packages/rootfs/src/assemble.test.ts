@@ -327,7 +327,7 @@ describe("artefacts", () => {
   const fetched = (name: string, kind: FetchedArtifact["locked"]["kind"], bytes: Buffer): FetchedArtifact => {
     const path = join(folder, `artifact-${name}`);
     writeFileSync(path, bytes);
-    return { path, locked: { name, kind, from: name, sizeBytes: bytes.length, sha256: sha256Hex(bytes) } };
+    return { path, locked: { name, kind, from: name, sha256: sha256Hex(bytes) } };
   };
   const tarball = gzipSync(
     encodeTar([

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import type { LockedArtifact } from "@cvm-build/resolver";
@@ -33,7 +33,6 @@ const LOCKED_ANVIL: LockedArtifact = {
   name: "anvil",
   kind: "npm",
   from: "@foundry-rs/anvil@1.7.1",
-  sizeBytes: TARBALL.length,
   sha256: sha256Hex(TARBALL),
 };
 
@@ -158,29 +157,30 @@ describe("an artefact by address", () => {
     source: { kind: "deb", url, sha256 },
   });
 
-  it("is fetched and locked by its digest", async () => {
+  it("is locked by its declared digest, in reach or not", async () => {
+    using folder = makeTestFolder();
+    const url = `${NOBODY}/reth.deb`;
+    const locked = await openTestStore(folder.path).resolveArtifact(declaration(url), { baseDirectory: folder.path });
+    expect(locked).toEqual({ name: "reth", kind: "deb", from: url, sha256: sha256Hex(TARBALL) });
+  });
+
+  it("is fetched by its digest", async () => {
     using folder = makeTestFolder();
     await using server = await serve(new Map([["/reth.deb", TARBALL]]));
     const store = openTestStore(folder.path);
-    const url = `${server.url}/reth.deb`;
-    const locked = await store.resolveArtifact(declaration(url), { baseDirectory: folder.path });
-    expect(locked).toEqual({
-      name: "reth",
-      kind: "deb",
-      from: url,
-      sizeBytes: TARBALL.length,
-      sha256: sha256Hex(TARBALL),
-    });
+    const place = { baseDirectory: folder.path };
+    const locked = await store.resolveArtifact(declaration(`${server.url}/reth.deb`), place);
+    const found = await store.fetchArtifacts([locked], { ...place, overrides: new Map() });
+    expect(readFileSync(found.get(sha256Hex(TARBALL)) ?? "")).toEqual(TARBALL);
   });
 
   it("that nobody reaches is named with its address, digest and what to do", async () => {
     using folder = makeTestFolder();
     const store = openTestStore(folder.path);
     const url = `${NOBODY}/reth.deb`;
-    const error = await store
-      .resolveArtifact(declaration(url), { baseDirectory: folder.path })
-      .catch((caught: unknown) => caught);
-    expect(error).toMatchObject({
+    const place = { baseDirectory: folder.path };
+    const locked = await store.resolveArtifact(declaration(url), place);
+    await expect(store.fetchArtifacts([locked], { ...place, overrides: new Map() })).rejects.toMatchObject({
       code: "unreachable",
       message: `cannot fetch artifact "reth": expected an address that has SHA-256 ${sha256Hex(TARBALL)}, got ECONNREFUSED (${url})`,
       hint: `fetch ${url} by other means and supply it with --artifact reth=PATH; its digest decides`,
@@ -191,11 +191,14 @@ describe("an artefact by address", () => {
     using folder = makeTestFolder();
     writeFileSync(join(folder.path, "own.deb"), TARBALL);
     const store = openTestStore(join(folder.path, "store"));
-    const url = `${NOBODY}/reth.deb`;
-    const place = { baseDirectory: folder.path, override: "own.deb" };
-    expect(await store.resolveArtifact(declaration(url), place)).toMatchObject({ from: url, kind: "deb" });
-    const wrong = store.resolveArtifact(declaration(url, sha256Hex("other")), place);
-    await expect(wrong).rejects.toMatchObject({ code: "digest-mismatch" });
+    const place = { baseDirectory: folder.path };
+    const overrides = new Map([["reth", "own.deb"]]);
+    const locked = await store.resolveArtifact(declaration(`${NOBODY}/reth.deb`), place);
+    expect((await store.fetchArtifacts([locked], { ...place, overrides })).has(sha256Hex(TARBALL))).toBe(true);
+    const other = { ...locked, sha256: sha256Hex("other") };
+    await expect(store.fetchArtifacts([other], { ...place, overrides })).rejects.toMatchObject({
+      code: "digest-mismatch",
+    });
   });
 
   it("may be supplied for a lock, by the locked digest", async () => {
@@ -206,7 +209,6 @@ describe("an artefact by address", () => {
       name: "reth",
       kind: "deb",
       from: `${NOBODY}/reth.deb`,
-      sizeBytes: TARBALL.length,
       sha256,
     });
     const place = { baseDirectory: folder.path, overrides: new Map([["reth", "own.deb"]]) };
@@ -233,7 +235,7 @@ describe("an artefact by path", () => {
     writeFileSync(join(folder.path, "tool"), "v1");
     const store = openTestStore(join(folder.path, "store"), { offline: true });
     const locked = await store.resolveArtifact(declaration, { baseDirectory: folder.path });
-    expect(locked).toEqual({ name: "tool", kind: "path", from: "./tool", sizeBytes: 2, sha256: sha256Hex("v1") });
+    expect(locked).toEqual({ name: "tool", kind: "path", from: "./tool", sha256: sha256Hex("v1") });
     expect(store.read(locked.sha256).toString()).toBe("v1");
   });
 

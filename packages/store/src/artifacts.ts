@@ -43,7 +43,8 @@ export interface ArtifactPlace {
 }
 
 /**
- * Fetches an artefact and states its digest: the step from a declaration to the lock.
+ * States the digest of an artefact: the step from a declaration to the lock. What declares its SHA-256 is not fetched
+ * for that, so that a lock can be made where the artefact is out of reach.
  * @throws StoreError `artifact` for a source that does not identify its bytes, and as downloads do
  */
 export async function resolveDeclaredArtifact(
@@ -54,20 +55,16 @@ export async function resolveDeclaredArtifact(
   switch (source.kind) {
     case "path": {
       const object = await keepFile(place.override ?? source.path, { name, baseDirectory: place.baseDirectory, parts });
-      return { name, kind: "path", from: source.path, sizeBytes: object.sizeBytes, sha256: object.sha256 };
+      return { name, kind: "path", from: source.path, sha256: object.sha256 };
     }
     case "npm": {
       const object = await fetchNpm(name, { source, place, parts });
       const from = `${source.package}@${source.version}`;
-      return { name, kind: "npm", from, sizeBytes: object.sizeBytes, sha256: object.sha256 };
+      return { name, kind: "npm", from, sha256: object.sha256 };
     }
     case "https":
-    case "deb": {
-      const sha256 = declaredSha256(name, source.sha256);
-      const urls = [addressOf(place.override ?? source.url, place.baseDirectory)];
-      const object = await parts.downloader.download(requestFor(name, { from: source.url, sha256, urls }));
-      return { name, kind: source.kind, from: source.url, sizeBytes: object.sizeBytes, sha256 };
-    }
+    case "deb":
+      return { name, kind: source.kind, from: source.url, sha256: declaredSha256(name, source.sha256) };
   }
 }
 
@@ -84,11 +81,11 @@ export async function fetchLockedArtifacts(
 ): Promise<ReadonlyMap<Sha256Hex, string>> {
   const requests = await Promise.all(
     artifacts.map(async (artifact): Promise<DownloadRequest> => {
-      const { name, from, sha256, sizeBytes } = artifact;
-      const present = parts.objects.lookup(sha256, sizeBytes) !== undefined;
+      const { name, from, sha256 } = artifact;
+      const present = parts.objects.lookup(sha256) !== undefined;
       const place = { baseDirectory, override: overrides.get(name) };
       const urls = present ? [] : await addressesOf(artifact, { place, parts });
-      return { ...requestFor(name, { from, sha256, urls }), sizeBytes, maxBytes: sizeBytes };
+      return requestFor(name, { from, sha256, urls });
     }),
   );
   const objects = await parts.downloader.downloadAll(requests);
