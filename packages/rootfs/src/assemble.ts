@@ -96,7 +96,7 @@ export async function assembleRootfs(input: RootfsInput, tools: RootfsTools): Pr
     tree,
     ...(kernel ? { kernel } : {}),
     finishers,
-    scripts: sources.flatMap(classifyScripts),
+    scripts: sources.flatMap((source) => classifyScripts(source, { has: (path) => tree.follow(path) !== undefined })),
     packages: packageUse(tree, debs),
     phases: bootPhases(tree),
     setuid: setIdFiles(tree),

@@ -55,11 +55,11 @@ describe("base-files", () => {
 describe("plain-files", () => {
   it("makes directories and empty files with the script's umask, and changes owners", async () => {
     const postinst = {
-      x: "mkdir -p /var/lib/x\nmkdir -m 0700 /var/lib/y\nadduser --system --group d\nchown d:root /var/lib/x\nchmod 2750 /var/lib/x\numask 077\ntouch /etc/secret",
+      x: "mkdir -p /var/lib/x\nmkdir -m 0700 /var/lib/y\nadduser --system --group d\nchown d:root /var/lib/x\nchmod 2750 /var/lib/x\numask 077\ntouch /etc/secret\nchgrp d /usr/bin/agent\nchmod 02755 /usr/bin/agent",
       z: "touch /etc/plain\n: > /var/log/z\nchown root:nogroup /etc/there",
     };
     const { tree } = await finish(
-      { "/etc/there": "1" },
+      { "/etc/there": "1", "/usr/bin/agent": "" },
       [basePasswdFinisher, maintainerAccountsFinisher, plainFilesFinisher],
       { postinst },
     );
@@ -69,6 +69,7 @@ describe("plain-files", () => {
       "/etc/secret": "file 0600 0:0 0 e3b0c442",
       "/etc/plain": "file 0644 0:0 0 e3b0c442",
       "/var/log/z": "file 0644 0:0 0 e3b0c442",
+      "/usr/bin/agent": "file 2755 0:999 0 e3b0c442",
       "/etc/there": "file 0644 0:65534 1 6b86b273",
     });
   });

@@ -7,6 +7,8 @@ import { finisherEditor } from "./editor.ts";
 
 /** Where a package keeps state and configuration of its own; /usr is what its archive says it is. */
 const OWN_PLACES = /^\/(etc|var|srv|home|root)\/./;
+/** Programs and libraries, whose owner and bits a script may set where it can only do so once an account exists. */
+const PROGRAM_PLACES = /^\/usr\/(bin|sbin|lib|libexec)\/./;
 /** Files that only live while dpkg is at work. */
 const TRANSIENT = /\.dpkg-\w+$|-will-install$/;
 const DEFAULT_UMASK = 0o022;
@@ -19,8 +21,8 @@ export type PlainChange =
   | { kind: "owner"; path: string; user?: string; group?: string };
 
 /**
- * Reads `mkdir`, `touch`, `: >file`, `chmod`, `chown` and `chgrp` with constant operands below /etc, /var, /srv, /home
- * and /root.
+ * Reads `mkdir`, `touch` and `: >file` with constant operands below /etc, /var, /srv, /home and /root, and `chmod`,
+ * `chown` and `chgrp` there and of programs in /usr.
  * @returns undefined where it is another command, or an operand is only known when the script runs
  */
 export function parsePlainChange({
@@ -37,9 +39,9 @@ export function parsePlainChange({
   if (command === "mkdir") return parseMkdir(words as string[]);
   if (command === "touch") return ownPaths(operands)?.map((path) => ({ kind: "file", path }));
   const [first = "", ...rest] = operands;
-  const paths = ownPaths(rest);
+  const paths = ownPaths(rest) ?? programPaths(rest);
   if (!paths || words.includes("-R") || words.includes("--recursive")) return undefined;
-  if (command === "chmod" && /^[0-7]{3,4}$/.test(first)) {
+  if (command === "chmod" && /^0?[0-7]{3,4}$/.test(first)) {
     return paths.map((path) => ({ kind: "mode", path, mode: Number.parseInt(first, 8) }));
   }
   if (command === "chgrp") return paths.map((path) => ({ kind: "owner", path, group: first }));
@@ -110,8 +112,18 @@ function parseMkdir(words: string[]): PlainChange[] | undefined {
   }));
 }
 
+function programPaths(words: readonly string[]): string[] | undefined {
+  const isProgram = (word: string): boolean => PROGRAM_PLACES.test(word) && isPlainPath(word);
+  return words.length > 0 && words.every(isProgram) ? [...words] : undefined;
+}
+
+/** No glob, nothing that leads elsewhere. */
+function isPlainPath(word: string): boolean {
+  return !/[*?[]|\/\.\.?(\/|$)|\/\//.test(word);
+}
+
 function ownPaths(words: readonly ShellValue[]): string[] | undefined {
   const isOwn = (word: ShellValue): word is string =>
-    word !== undefined && OWN_PLACES.test(word) && !TRANSIENT.test(word) && !/[*?[]|\/\.\.?(\/|$)|\/\//.test(word);
+    word !== undefined && OWN_PLACES.test(word) && !TRANSIENT.test(word) && isPlainPath(word);
   return words.length > 0 && words.every(isOwn) ? words.map((word) => word.replace(/\/$/, "")) : undefined;
 }

@@ -32,9 +32,11 @@ exit 0
 `;
 
 const classesOf = (postinst: string): string[] =>
-  classifyScripts({ name: "x", scripts: { postinst } }).flatMap(({ lines }) =>
+  classifyScripts({ name: "x", scripts: { postinst } }, image).flatMap(({ lines }) =>
     lines.map((line) => `${line.line} ${line.class}: ${line.by ?? line.text}`),
   );
+
+const image = { has: (path: string) => path.startsWith("/usr/") };
 
 describe("classifyScripts", () => {
   it("tells what is done for a daemon, line by line", () => {
@@ -55,7 +57,7 @@ describe("classifyScripts", () => {
     ["a write that nobody makes", "echo 1 > /etc/frob.conf", "echo 1 > /etc/frob.conf"],
     ["a directory whose name is not known", 'mkdir -p "$(frob)"', 'mkdir -p "$(frob)"'],
     ["a diversion that moves files", "dpkg-divert --add --rename /usr/bin/x", "dpkg-divert --add --rename /usr/bin/x"],
-    ["a removal", "rm -f /usr/share/x", "rm -f /usr/share/x"],
+    ["a removal of what is there", "rm -f /usr/share/x", "rm -f /usr/share/x"],
     ["capabilities", "setcap cap_net_raw+ep /bin/ping", "setcap cap_net_raw+ep /bin/ping"],
     [
       "an alternative of a name that is not known",
@@ -63,26 +65,29 @@ describe("classifyScripts", () => {
       "update-alternatives --install $(a) b c 1",
     ],
   ])("leaves nothing out silently: %s", (_, line, text) => {
-    const [script] = classifyScripts({ name: "x", scripts: { postinst: `#!/bin/sh\n${line}\n` } });
+    const [script] = classifyScripts({ name: "x", scripts: { postinst: `#!/bin/sh\n${line}\n` } }, image);
     expect(script).toMatchObject({ class: "not-handled", lines: [{ line: 2, text, class: "not-handled" }] });
   });
 
   it("does not read what is no shell script", () => {
-    const [script] = classifyScripts({ name: "x", scripts: { postinst: "#!/usr/bin/perl\nunlink 1;\n" } });
+    const [script] = classifyScripts({ name: "x", scripts: { postinst: "#!/usr/bin/perl\nunlink 1;\n" } }, image);
     expect(script).toMatchObject({ class: "not-handled", lines: [{ line: 1, text: "#!/usr/bin/perl" }] });
-    const [binary] = classifyScripts({ name: "x", scripts: { preinst: "\x7fELF\x02\x01" } });
+    const [binary] = classifyScripts({ name: "x", scripts: { preinst: "\x7fELF\x02\x01" } }, image);
     expect(binary).toMatchObject({ class: "not-handled", lines: [{ text: "?ELF??" }] });
-    const [broken] = classifyScripts({ name: "x", scripts: { postinst: "#!/bin/sh\nif true\n" } });
+    const [broken] = classifyScripts({ name: "x", scripts: { postinst: "#!/bin/sh\nif true\n" } }, image);
     expect(broken).toMatchObject({ class: "not-handled" });
   });
 
   it("asks nothing of scripts that an image never runs", () => {
     const text = "#!/bin/sh\nrm -rf /var/lib/x\n";
-    const scripts = classifyScripts({
-      name: "x",
-      scripts: { config: text, prerm: text, postrm: text },
-      triggers: "interest x\n",
-    });
+    const scripts = classifyScripts(
+      {
+        name: "x",
+        scripts: { config: text, prerm: text, postrm: text },
+        triggers: "interest x\n",
+      },
+      image,
+    );
     expect(scripts.map((script) => [script.script, script.class, script.sha256])).toEqual([
       ["config", "none-needed", sha256Hex(text)],
       ["prerm", "none-needed", sha256Hex(text)],
@@ -93,6 +98,8 @@ describe("classifyScripts", () => {
 
   it("needs nothing where a first installation reaches nothing", () => {
     const postinst = '#!/bin/sh\nif [ "$1" = triggered ]; then frobnicate; fi\n';
-    expect(classifyScripts({ name: "x", scripts: { postinst } })).toMatchObject([{ class: "none-needed", lines: [] }]);
+    expect(classifyScripts({ name: "x", scripts: { postinst } }, image)).toMatchObject([
+      { class: "none-needed", lines: [] },
+    ]);
   });
 });

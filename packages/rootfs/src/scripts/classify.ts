@@ -2,6 +2,7 @@ import { FormatError, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import { SCRIPT_NAMES, type ScriptName } from "../packages/payload.ts";
 import { firstInstallCommands } from "./first-install.ts";
 import type { MaintainerCommand } from "./maintainer-command.ts";
+import type { ImageFacts } from "./snippet.ts";
 import { SNIPPETS } from "./snippets.ts";
 
 /** From "there is nothing to do" to "somebody has to look". */
@@ -45,16 +46,19 @@ export function maintainerCommands({ name, scripts }: ScriptSource): MaintainerC
 }
 
 /** Classifies every script of a package: what a finisher does, what can be left out, and what nobody does. */
-export function classifyScripts(source: ScriptSource): ClassifiedScript[] {
+export function classifyScripts(source: ScriptSource, image: ImageFacts): ClassifiedScript[] {
   const classified = SCRIPT_NAMES.filter((script) => source.scripts[script] !== undefined).map((script) =>
-    classifyScript(source.name, { script, text: source.scripts[script]! }),
+    classifyScript(source.name, { script, text: source.scripts[script]!, image }),
   );
   if (source.triggers === undefined) return classified;
   const sha256 = sha256Hex(Buffer.from(source.triggers, "latin1"));
   return [...classified, { package: source.name, script: "triggers", sha256, class: "none-needed", lines: [] }];
 }
 
-function classifyScript(packageName: string, { script, text }: { script: ScriptName; text: string }): ClassifiedScript {
+function classifyScript(
+  packageName: string,
+  { script, text, image }: { script: ScriptName; text: string; image: ImageFacts },
+): ClassifiedScript {
   const common = { package: packageName, script, sha256: sha256Hex(Buffer.from(text, "latin1")) };
   // Questions have defaults, and what runs at removal never runs: an image's packages are not removed.
   if (script !== "preinst" && script !== "postinst") return { ...common, class: "none-needed", lines: [] };
@@ -63,18 +67,18 @@ function classifyScript(packageName: string, { script, text }: { script: ScriptN
     const first = text.split("\n", 1)[0]!.slice(0, 120);
     return { ...common, class: "not-handled", lines: [{ line: 1, text: printable(first), class: "not-handled" }] };
   }
-  const lines = commands.map(classifyCommand);
+  const lines = commands.map((command) => classifyCommand(command, image));
   const worst = Math.max(0, ...lines.map((line) => SCRIPT_CLASSES.indexOf(line.class)));
   return { ...common, class: SCRIPT_CLASSES[worst]!, lines: mergeLines(lines) };
 }
 
-function classifyCommand(command: MaintainerCommand): ClassifiedLine {
+function classifyCommand(command: MaintainerCommand, image: ImageFacts): ClassifiedLine {
   const place = { line: command.line, text: printable(command.text) };
   const snippet = SNIPPETS.find((candidate) => {
     if (candidate.commands && !candidate.commands.includes(command.argv[0] ?? "")) return false;
     if (candidate.packages && !candidate.packages.includes(command.package)) return false;
     if (command.writes.length > 0 && candidate.writes !== true) return false;
-    return candidate.when?.(command) ?? true;
+    return candidate.when?.(command, image) ?? true;
   });
   return snippet ? { ...place, class: snippet.class, by: snippet.by } : { ...place, class: "not-handled" };
 }

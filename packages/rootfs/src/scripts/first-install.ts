@@ -12,6 +12,7 @@ const KNOWN_STATUS: { command: string; status: (operands: ShellValue[]) => boole
   { command: "true", status: () => true },
   { command: ":", status: () => true },
   { command: "false", status: () => false },
+  { command: "dpkg-statoverride", status: (operands) => (operands.includes("--list") ? false : undefined) },
   { command: "ischroot", status: () => true },
   { command: "pidof", status: () => false },
   { command: "invoke-rc.d", status: () => undefined },

@@ -68,7 +68,7 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
   },
   {
     commands: ["deb-systemd-helper"],
-    when: someIs(/^(debian-installed|was-enabled|is-enabled|update-state|unmask)$/),
+    when: someIs(/^(debian-installed|was-enabled|is-enabled|update-state|unmask|purge)$/),
     class: "harmless",
     by: "keeps dpkg's own record",
   },
@@ -98,6 +98,8 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
       "telinit",
       "dbus-send",
       "apparmor_parser",
+      "aa-status",
+      "modprobe",
       "sysctl",
     ],
     class: "harmless",
@@ -123,8 +125,7 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
   },
   {
     commands: ["mkdir"],
-    packages: ["chrony"],
-    when: ({ argv, text }) => argv.includes(undefined) && text.includes("APP_PROFILE"),
+    when: ({ argv, text }) => argv.includes(undefined) && text.includes("LOCAL_APP_PROFILE"),
     class: "harmless",
     by: "local additions to AppArmor, empty",
   },
@@ -174,6 +175,7 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
     class: "harmless",
     by: "byte code that Python makes itself",
   },
+  { when: someIs(/(^|\/)py_compile(\.py)?$/), class: "harmless", by: "byte code that Python makes itself" },
   { commands: ["ucfr"], class: "harmless", by: "ucf's own record" },
   { commands: ["perl"], when: ({ argv }) => argv[1] === "-e" && argv[2] === "", class: "harmless", by: "only looks" },
   { commands: ["chronyd"], when: ({ argv }) => argv.includes("-p"), class: "harmless", by: "only looks" },
@@ -185,6 +187,15 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
           /^-|tmp|\.(dpkg-\w+|pam-old|tmp|distrib|bin)$|-will-install$/.test(word) ||
           (word === "" && /tmp|temp/i.test(command.text)),
       ),
+    class: "harmless",
+    by: "takes away what is not there",
+  },
+  {
+    commands: ["rm", "rmdir"],
+    when: (command, { has }) =>
+      argumentsOf(command)
+        .filter((word) => !word.startsWith("-"))
+        .every((word) => /^\/[^*?[]+$/.test(word) && !has(word)),
     class: "harmless",
     by: "takes away what is not there",
   },

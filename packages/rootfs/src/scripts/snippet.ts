@@ -1,5 +1,11 @@
 import type { MaintainerCommand } from "./maintainer-command.ts";
 
+/** What a row may ask of the image. */
+export interface ImageFacts {
+  /** Whether something stands at a path of the finished tree. */
+  has(path: string): boolean;
+}
+
 /** What is known about a kind of command in maintainer scripts. */
 export interface Snippet {
   /** Names of the command; absent: any. */
@@ -7,7 +13,7 @@ export interface Snippet {
   /** Packages it is said of; absent: all. */
   packages?: readonly string[];
   /** Whether the command is one of these; absent: yes. */
-  when?: (command: MaintainerCommand) => boolean;
+  when?: (command: MaintainerCommand, facts: ImageFacts) => boolean;
   /** Whether redirections into files are part of it. Otherwise a command that writes a file is none of these. */
   writes?: boolean;
   class: "handled" | "harmless";
