@@ -13,7 +13,7 @@ const oracle = join(shared, "tools/measured-boot/boot.py");
 const vectors = join(shared, "vectors/qemu-boots/files");
 
 const OVMF = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-const PROGRAMS = ["qemu-system-x86_64", "swtpm", "mformat", "mcopy", "swtpm_setup"];
+const PROGRAMS = ["qemu-system-x86_64", "swtpm", "swtpm_setup", "mkfs.vfat", "mmd", "mcopy"];
 const isMissing = (program: string) => spawnSync("which", [program]).status !== 0;
 
 /** Files beside the UKI, of every kind that a stub measures. */

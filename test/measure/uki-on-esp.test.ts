@@ -6,6 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { bytesSource, FormatError, HASH_ALGORITHMS, type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
 import { BOOT_PHASES, compareWithLog, type EspFile, predictUkiOnEsp, readEventLog } from "@cvm-build/measure";
 import { assembleUki, readUki, type SectionName } from "@cvm-build/uki";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeKernel, makeStub } from "../../packages/uki/src/pe/pe.fixture.ts";
 
@@ -214,6 +215,21 @@ describe("predictUkiOnEsp", () => {
     const alone = await predictUkiOnEsp(bytesSource(big), options);
     for (const threads of [2, 5]) expect(await predictUkiOnEsp(file, { ...options, threads })).toEqual(alone);
     expect(Object.keys(alone.registers)).toEqual(expect.arrayContaining([...HASH_ALGORITHMS]));
+  });
+
+  it("gives a prediction or a FormatError for a mutated image", async () => {
+    const original = makeUki("257.13", all);
+    const mutation = fc.tuple(fc.nat(0x600), fc.nat(255));
+    await fc.assert(
+      fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 6 }), async (mutations) => {
+        const bytes = Buffer.from(original);
+        for (const [offset, value] of mutations) bytes[offset] = value;
+        const outcome = await predict(bytes).catch((error: unknown) => error);
+        if (outcome instanceof Error) expect(outcome).toBeInstanceOf(FormatError);
+        else expect(outcome).toHaveProperty("registers.sha256");
+      }),
+      { seed: 1, numRuns: 300 },
+    );
   });
 
   it.each([

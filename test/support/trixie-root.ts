@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -44,7 +44,7 @@ function openRoot(path: string): DebianRoot {
   return {
     path,
     run(program, args) {
-      const isPython = program.endsWith("ukify");
+      const isPython = /^#!.*python/.test(readFileSync(join(path, program)).toString("latin1", 0, 64));
       const interpreter = isPython ? [join(path, "usr/bin/python3")] : [];
       const result = spawnSync(
         join(path, LIBRARY_FOLDER, "ld-linux-x86-64.so.2"),

@@ -1,5 +1,6 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import type { ByteSource, FileSource, HashAlgorithm } from "@cvm-build/bytes";
-import { WorkerPool } from "@cvm-build/fs-writer";
 import { type DigestStream, hashStreams, streamBytes, type StreamDigests } from "./digest-stream.ts";
 import type { DigestTask } from "./digest-worker.ts";
 
@@ -21,14 +22,21 @@ export async function hashBanks(
   const totalBytes = streams.reduce((sum, stream) => sum + streamBytes(stream), 0);
   const threads = isFile(image) && totalBytes >= WORTH_A_THREAD_BYTES ? options.threads : 1;
   const [own = [], ...others] = shares(options.banks, Math.max(1, threads));
-  await using pool = new WorkerPool({ module: new URL("./digest-worker.ts", import.meta.url), size: others.length });
-  const running = others.map(async (algorithms) => {
-    const task: DigestTask = { path: (image as FileSource).path, streams, algorithms };
-    const digests = await pool.run<DigestTask, StreamDigests[][]>(task);
-    return named(algorithms, digests);
-  });
+  const running = Promise.all(
+    others.map(async (algorithms) =>
+      named(algorithms, await hashInThread({ path: (image as FileSource).path, streams, algorithms })),
+    ),
+  );
+  // Where hashing here fails too, that error is the one to be seen.
+  running.catch(() => undefined);
   const done = named(own, hashStreams(image, streams, own));
-  return Object.fromEntries([...done, ...(await Promise.all(running)).flat()]);
+  return Object.fromEntries([...done, ...(await running).flat()]);
+}
+
+async function hashInThread(task: DigestTask): Promise<StreamDigests[][]> {
+  const thread = new Worker(new URL("./digest-worker.ts", import.meta.url), { workerData: task });
+  const [digests] = (await once(thread, "message")) as [StreamDigests[][]];
+  return digests;
 }
 
 function named(algorithms: readonly HashAlgorithm[], digests: readonly StreamDigests[][]) {

@@ -1,15 +1,17 @@
-import { type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
-import { serveTasks } from "@cvm-build/fs-writer";
-import { type DigestStream, hashStreams, type StreamDigests } from "./digest-stream.ts";
+import { parentPort, workerData } from "node:worker_threads";
+import { assert, type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
+import { type DigestStream, hashStreams } from "./digest-stream.ts";
 
-/** Streams of a file to be hashed under some algorithms. */
+/** Streams of a file to be hashed under some algorithms, once in the life of a thread. */
 export interface DigestTask {
   path: string;
   streams: readonly DigestStream[];
   algorithms: readonly HashAlgorithm[];
 }
 
-serveTasks(({ path, streams, algorithms }: DigestTask): StreamDigests[][] => {
-  using image = openFileSource(path);
-  return hashStreams(image, streams, algorithms);
-});
+// A thread of its own, not a pool's: what a pool needs would take longer to load than a third of the work.
+const port = parentPort;
+assert(port, "this module runs in a thread");
+const { path, streams, algorithms } = workerData as DigestTask;
+using image = openFileSource(path);
+port.postMessage(hashStreams(image, streams, algorithms));

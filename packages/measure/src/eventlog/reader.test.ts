@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { FormatError, type HashAlgorithm, HASH_ALGORITHMS } from "@cvm-build/bytes";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dumpEventLog } from "./dump.ts";
+import { describeEvent, dumpEventLog } from "./dump.ts";
 import { makeLog, makeSha1Log } from "./eventlog.fixture.ts";
 import { readEventLog } from "./reader.ts";
 import { type CcMrIndex, replayCcel, replayLog, rtmrOf } from "./replay.ts";
@@ -102,11 +102,20 @@ describe.skipIf(!existsSync(vectors))("readEventLog on boots under QEMU", () => 
     const events = JSON.parse(readFileSync(join(folder, run.log.file.replace(".log.gz", ".events.json")), "utf8")) as {
       pcr: number;
       type: string;
+      desc: string;
       sha256?: string;
     }[];
     expect(log.events.map(({ register, typeName, digests }) => [register, typeName, digests.sha256])).toEqual(
       events.map(({ pcr, type, sha256 }) => [pcr, type, sha256]),
     );
+    for (const [index, event] of log.events.entries()) {
+      const told = events[index]?.desc ?? "";
+      if (["EV_EFI_ACTION", "EV_EVENT_TAG", "EV_SEPARATOR"].includes(event.typeName)) {
+        expect(describeEvent(event)).toBe(told);
+      }
+      if (event.typeName.startsWith("EV_EFI_VARIABLE")) expect(told.startsWith(`${describeEvent(event)} (`)).toBe(true);
+      if (event.typeName === "EV_EFI_BOOT_SERVICES_APPLICATION") expect(told.endsWith(describeEvent(event))).toBe(true);
+    }
   });
 });
 
