@@ -42,7 +42,6 @@ describe("readModuleFacts", () => {
       softdeps: [],
       weakdeps: [],
       aliases: [],
-      firmware: [],
       exports: ["one", "two"],
       needs: ["printk", "three"],
     });

@@ -130,6 +130,12 @@ describe("kernelModulesFinisher", () => {
     await expect(failure).rejects.toThrow("kernel/fs/mbcache.ko.gz");
   });
 
+  it("refuses to keep a module whose dependency is gone", async () => {
+    const tree = kernelTree();
+    tree.delete(`${ROOT}/kernel/fs/jbd2/jbd2.ko`);
+    await expect(finish(tree, ["ext4"])).rejects.toThrow('expected "jbd2", got no such module');
+  });
+
   it("refuses modules that need each other", async () => {
     const tree = kernelTree({
       "kernel/a.ko": makeModule({ exports: ["a"], needs: ["b"] }),

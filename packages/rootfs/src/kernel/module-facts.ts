@@ -10,8 +10,6 @@ export interface ModuleFacts {
   softdeps: string[];
   weakdeps: string[];
   aliases: string[];
-  /** Names of firmware files that it may ask for. */
-  firmware: string[];
   /** Symbols it exports, in symbol-table order. */
   exports: string[];
   /** Symbols it needs, in the order in which depmod sees them. */
@@ -37,7 +35,6 @@ export function readModuleFacts(bytes: Buffer): ModuleFacts {
     softdeps: all("softdep"),
     weakdeps: all("weakdep"),
     aliases: all("alias"),
-    firmware: all("firmware"),
     exports,
     needs,
   };

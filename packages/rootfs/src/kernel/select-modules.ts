@@ -22,7 +22,7 @@ export interface ModuleUniverse {
 /**
  * The modules that the patterns select, and all that these depend on.
  * @param factsOf reads modules' facts; called for kept modules only
- * @throws CvmError `kernel-modules` where a pattern matches neither a module nor a builtin one
+ * @throws CvmError `kernel-modules` where a pattern matches neither a module nor a builtin one, or a dependency is missing
  */
 export async function selectModules(
   universe: ModuleUniverse,
@@ -31,16 +31,36 @@ export async function selectModules(
 ): Promise<ModuleSelection> {
   const builtin = checkPatterns(universe, patterns);
   const byName = new Map(universe.files.map((file) => [file.name, file]));
+  const builtinNames = new Set(universe.builtinPaths.map(moduleNameOf));
   let todo = universe.files.filter((file) => isSelected(stripModuleSuffix(file.relativePath), patterns));
   const kept = new Set(todo);
   while (todo.length > 0) {
     const found = await factsOf(todo);
+    todo.forEach((file, index) => checkDependencies(file, found[index]?.depends ?? [], { byName, builtinNames }));
     const names = found.flatMap(({ depends, softdeps }) => [...depends, ...softdeps.flatMap(softdepNames)]);
     const dependencies = new Set(names.map((name) => byName.get(name)));
     todo = universe.files.filter((file) => dependencies.has(file) && !kept.has(file));
     for (const file of todo) kept.add(file);
   }
   return { kept: universe.files.filter((file) => kept.has(file)), builtin };
+}
+
+/** A module whose dependency is gone could not be loaded. Soft dependencies may be missing. */
+function checkDependencies(
+  file: ModuleFile,
+  depends: readonly string[],
+  { byName, builtinNames }: { byName: ReadonlyMap<string, ModuleFile>; builtinNames: ReadonlySet<string> },
+): void {
+  const missing = depends.find((name) => !byName.has(name) && !builtinNames.has(name));
+  if (missing === undefined) return;
+  throw new CvmError("kernel-modules", `cannot keep module "${file.path}": expected "${missing}", got no such module`, {
+    hint: `does RemoveFiles= take ${missing} away?`,
+  });
+}
+
+/** The kernel's name for the module at a path. */
+function moduleNameOf(path: string): string {
+  return normalizeModuleName(stripModuleSuffix(path.slice(path.lastIndexOf("/") + 1)));
 }
 
 /** Module names in a `softdep` value: `pre: a b post: c`. */
@@ -67,12 +87,7 @@ function checkPatterns(universe: ModuleUniverse, patterns: readonly ModulePatter
 function unmatched(universe: ModuleUniverse, { text }: ModulePattern): CvmError {
   const wanted = normalizeModuleName(text.replace(/^-/, "").replace(/\/$/, ""));
   const base = wanted.slice(wanted.lastIndexOf("/") + 1);
-  const names = new Set([
-    ...universe.files.map(({ name }) => name),
-    ...universe.builtinPaths.map((path) =>
-      normalizeModuleName(stripModuleSuffix(path.slice(path.lastIndexOf("/") + 1))),
-    ),
-  ]);
+  const names = new Set([...universe.files.map(({ name }) => name), ...universe.builtinPaths.map(moduleNameOf)]);
   const close = [...names]
     .map((name) => ({ name, distance: name.includes(base) && base.length > 2 ? 1 : editDistance(name, base) }))
     .filter(({ distance }) => distance <= Math.max(1, Math.floor(base.length / 3)))

@@ -47,6 +47,7 @@ describe("servicesFinisher", () => {
     expect(unit).toContain("After=jwt.service network.target\nRequires=jwt.service\nWants=node-health.service\n");
     expect(tree.get("/usr/lib/systemd/system/multi-user.target.wants/node.service")).toMatchObject({
       target: "../node.service",
+      origin: { kind: "service", name: "node" },
     });
   });
 

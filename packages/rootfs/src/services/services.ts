@@ -1,9 +1,9 @@
 import { CvmError } from "@cvm-build/bytes";
-import type { FileTree } from "@cvm-build/fs-writer";
+import { compareUtf8, type FileTree } from "@cvm-build/fs-writer";
 import type { ServiceDeclaration } from "@cvm-build/profile";
-import type { Finisher } from "../finisher.ts";
+import type { Finisher, FinisherContext } from "../finisher.ts";
 import { finisherEditor } from "../finishers/editor.ts";
-import type { TreeEditor } from "../tree-editor.ts";
+import { TreeEditor } from "../tree-editor.ts";
 import { checkDeclaration } from "./check-declaration.ts";
 import { declarationError } from "./declaration-error.ts";
 import { resolveDependencies } from "./dependencies.ts";
@@ -22,7 +22,7 @@ export const servicesFinisher: Finisher = {
   replaces: [],
   finish(tree, context) {
     const editor = finisherEditor(tree, "services", context);
-    const { services, content } = context.profile;
+    const { services } = context.profile;
     if (!tree.resolve(SYSTEMD_PATH)) {
       if (services.length === 0) return editor.effect("no systemd in the tree");
       throw new CvmError("service", `cannot run ${services.length} services: expected systemd in the image, got none`, {
@@ -33,31 +33,34 @@ export const servicesFinisher: Finisher = {
     checkNames(services);
     checkPrograms(tree, services);
     editor.writeFile(JOURNALD_PATH, formatJournaldLimits());
-    for (const service of services) writeService(tree, { service, services, target: content.defaultTarget, editor });
+    const written = services.map((service) => writeService(tree, { service, context }));
     if (services.some(({ readiness, health }) => readiness ?? health)) editor.writeFile(PROBE_PATH, PROBE_SCRIPT);
     if (services.some(({ health }) => health)) editor.writeFile(`${UNIT_DIRECTORY}/${KILL_UNIT}`, formatKillUnit());
     const ssh = SSH_SERVERS.filter((path) => tree.resolve(path));
     const sshNote = ssh.length === 0 ? "no ssh server" : `ssh server in the image: ${ssh.join(" ")}`;
-    return editor.effect(`${services.map(({ name }) => name).join(" ") || "no services"}; ${sshNote}`);
+    const { summary, paths } = editor.effect(
+      `${services.map(({ name }) => name).join(" ") || "no services"}; ${sshNote}`,
+    );
+    return { summary, paths: [...new Set([...paths, ...written.flat()])].sort(compareUtf8) };
   },
 };
 
+/** @returns the paths of the service's own units, which belong to it and not to the finisher */
 function writeService(
   tree: FileTree,
-  request: {
-    service: ServiceDeclaration;
-    services: readonly ServiceDeclaration[];
-    target: string;
-    editor: TreeEditor;
-  },
-): void {
-  const { service, services, target, editor } = request;
+  { service, context }: { service: ServiceDeclaration; context: FinisherContext },
+): string[] {
+  const { services, content } = context.profile;
+  const origin = { kind: "service", name: service.name } as const;
+  const editor = new TreeEditor(tree, { origin, mtimeSec: content.sourceDateEpochSec });
   const unit = `${service.name}.service`;
   const dependencies = resolveDependencies(service, services, { tree });
   editor.writeFile(`${UNIT_DIRECTORY}/${unit}`, formatServiceUnit(service, dependencies));
-  editor.writeSymlink(`${UNIT_DIRECTORY}/${target}.wants/${unit}`, `../${unit}`);
-  if (service.health)
+  editor.writeSymlink(`${UNIT_DIRECTORY}/${content.defaultTarget}.wants/${unit}`, `../${unit}`);
+  if (service.health) {
     editor.writeFile(`${UNIT_DIRECTORY}/${healthUnitName(service)}`, formatHealthUnit(service, service.health));
+  }
+  return editor.effect(unit).paths;
 }
 
 /** A service must not take the name of another's health unit. */
