@@ -27,3 +27,4 @@ export {
 } from "./record.ts";
 export { bytesSource, type ByteSource, chunksOf, type FileSource, openFileSource, sliceSource } from "./source.ts";
 export { type ProgressEvent, type ReportProgress } from "./progress.ts";
+export { writeFully } from "./write.ts";

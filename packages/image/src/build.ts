@@ -1,4 +1,4 @@
-import { canonicalJson, CvmError } from "@cvm-build/bytes";
+import { canonicalJson, CvmError, FormatError } from "@cvm-build/bytes";
 import { packSegments } from "@cvm-build/fs-writer";
 import { type LoadedProfile, loadProfile, type Profile } from "@cvm-build/profile";
 import { assembleRootfs, readStub } from "@cvm-build/rootfs";
@@ -36,7 +36,8 @@ export interface BuildReport {
 interface Build {
   profile: Profile;
   obtained: ObtainedLock;
-  inputs: Inputs;
+  /** Files that stand in for artefacts, by name. */
+  artifacts: ReadonlyMap<string, string>;
   store: Store;
   surroundings: Surroundings;
   generation: Generation;
@@ -82,8 +83,7 @@ export async function buildImage(request: BuildRequest, surroundings: Surroundin
   const upToDate = !request.force && isUpToDate({ profile, obtained, output });
   if (!upToDate) {
     using generation = output.startGeneration();
-    const inputs = await fetchInputs({ profile, lock: obtained.lock, store, surroundings, artifacts });
-    await writeImage({ profile, obtained, inputs, store, surroundings, generation }).catch((error: unknown) => {
+    await writeSoundImage({ profile, obtained, artifacts, store, surroundings, generation }).catch((error: unknown) => {
       throw explainWriteFailure(error);
     });
     surroundings.signal?.throwIfAborted();
@@ -99,8 +99,29 @@ export async function buildImage(request: BuildRequest, surroundings: Surroundin
   };
 }
 
-async function writeImage(build: Build): Promise<void> {
-  const { profile, obtained, inputs, store, surroundings, generation } = build;
+/**
+ * Writes an image; once more where the store turns out to be damaged. Bytes are compared with their digests when they
+ * are read, so that a build that reads little checks little; what is damaged is then cleared away, and had again.
+ */
+async function writeSoundImage(build: Build): Promise<void> {
+  const { obtained, store } = build;
+  try {
+    await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
+  } catch (error) {
+    if (!isAboutBytes(error) || (await store.verifyAll()).damaged.length === 0) throw error;
+    await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
+  }
+}
+
+/** Whether bytes that were not what they should be are at the bottom of an error. */
+function isAboutBytes(error: unknown): boolean {
+  return error instanceof FormatError || (error instanceof Error && isAboutBytes(error.cause));
+}
+
+async function writeImage(
+  { profile, obtained, store, surroundings, generation }: Build,
+  inputs: Inputs,
+): Promise<void> {
   const { workers, report } = surroundings;
   const tools = { cache: store, workers, report };
   const { packages, artifacts } = inputs;
@@ -115,11 +136,9 @@ async function writeImage(build: Build): Promise<void> {
   });
   const uki = writeUki({ profile, rootfs, stub, segments: packed.segments, generation });
   const measurements = await measureBuild({ profile, rootfs, uki, threads: workers });
+  const manifest = manifestOf({ profile, obtained, rootfs, stub, packed, uki, artifacts, generation });
   generation.write("measurements.json", canonicalJson(measurements));
-  generation.write(
-    "manifest.json",
-    canonicalJson(manifestOf({ profile, obtained, rootfs, stub, packed, uki, artifacts, generation })),
-  );
+  generation.write("manifest.json", canonicalJson(manifest));
   generation.write(LOCK_FILE, obtained.text);
 }
 

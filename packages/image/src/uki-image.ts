@@ -1,5 +1,14 @@
-import { closeSync, openSync, writeSync } from "node:fs";
-import { bytesSource, type ByteSource, chunksOf, CvmError, openFileSource } from "@cvm-build/bytes";
+import { createHash } from "node:crypto";
+import { closeSync, openSync } from "node:fs";
+import {
+  bytesSource,
+  chunksOf,
+  CvmError,
+  finishSha256,
+  FormatError,
+  openFileSource,
+  writeFully,
+} from "@cvm-build/bytes";
 import { type Content, readContent, type Segment, segmentSource } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
@@ -33,7 +42,7 @@ export function writeUki(build: {
   const kernelCommandLine = profile.content.kernelCommandLine.join(" ");
   generation.write(names.kernel, kernelImage);
   generation.write(names.cmdline, kernelCommandLine);
-  concatenate(segments.map(segmentSource), generation.path(names.initrd));
+  writeInitrd(segments, generation.path(names.initrd));
 
   using initrd = openFileSource(generation.path(names.initrd));
   const osRelease = rootfs.tree.follow("/etc/os-release");
@@ -54,10 +63,23 @@ export function writeUki(build: {
   return { path, names, kernel, kernelCommandLine };
 }
 
-function concatenate(parts: readonly ByteSource[], path: string): void {
-  const descriptor = openSync(path, "wx", 0o644);
+/**
+ * Writes an initrd: its segments one after another, each compared with its digest on the way.
+ * @throws FormatError where the cache holds other bytes
+ */
+function writeInitrd(segments: readonly Segment[], path: string): void {
+  const descriptor = openSync(path, "w", 0o644);
   try {
-    for (const part of parts) for (const chunk of chunksOf(part)) writeSync(descriptor, chunk);
+    for (const segment of segments) {
+      const hash = createHash("sha256");
+      using source = segmentSource(segment);
+      for (const chunk of chunksOf(source)) {
+        hash.update(chunk);
+        writeFully(descriptor, chunk);
+      }
+      if (finishSha256(hash) === segment.sha256) continue;
+      throw new FormatError({ record: segment.path }, `expected a segment with SHA-256 ${segment.sha256}`);
+    }
   } finally {
     closeSync(descriptor);
   }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, writeSync } from "node:fs";
-import { finishSha256, paddingTo, type Sha256Hex } from "@cvm-build/bytes";
+import { closeSync, openSync } from "node:fs";
+import { finishSha256, paddingTo, type Sha256Hex, writeFully } from "@cvm-build/bytes";
 import { compressChunks } from "../compression/compress.ts";
 import { CPIO_ALIGNMENT } from "../cpio/format.ts";
 import { cpioSizeBytes, encodeCpio, layOutCpio, type PathAndNode } from "../cpio/writer.ts";
@@ -32,7 +32,7 @@ export async function writeSegment(task: SegmentTask): Promise<WrittenSegment> {
   const file = openSync(temporaryPath, "w", 0o644);
   const take = (chunk: Buffer): void => {
     hash.update(chunk);
-    writeAll(file, chunk);
+    writeFully(file, chunk);
     sizeBytes += chunk.length;
   };
   try {
@@ -43,8 +43,4 @@ export async function writeSegment(task: SegmentTask): Promise<WrittenSegment> {
     closeSync(file);
   }
   return { sizeBytes, sha256: finishSha256(hash), uncompressedSizeBytes };
-}
-
-function writeAll(file: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done);
 }
