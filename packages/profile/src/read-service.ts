@@ -103,11 +103,11 @@ function readProbe(written: WrittenProbe, path: YamlPath, document: YamlDocument
 }
 
 function parseTcp(written: number | string): Probe {
-  if (typeof written === "number") return { kind: "tcp", host: "127.0.0.1", port: written };
-  const colon = written.lastIndexOf(":");
-  const port = Number(written.slice(colon + 1));
-  if (port >= 1 && port <= 65_535) return { kind: "tcp", host: written.slice(0, colon), port };
-  throw new ValueFault("a port 1..65535, or host:port", quoteText(written));
+  const colon = typeof written === "string" ? written.lastIndexOf(":") : -1;
+  const host = colon === -1 ? "127.0.0.1" : String(written).slice(0, colon);
+  const port = Number(String(written).slice(colon + 1));
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return { kind: "tcp", host, port };
+  throw new ValueFault("a port 1..65535, or host:port", quoteText(String(written)));
 }
 
 function readRestart(

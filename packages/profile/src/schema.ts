@@ -16,6 +16,11 @@ export function zod(): typeof Zod {
 export function schemaParts(z: typeof Zod) {
   const text = (expected: string, pattern: RegExp = /^[^\0]*$/) =>
     z.string({ error: expected }).regex(pattern, { error: expected });
+  // Each branch says the same, since a union with one branch left over speaks with that branch's words.
+  const numberOrText = (least: number, pattern: RegExp, expected: string) =>
+    z.union([z.number({ error: expected }).min(least, { error: expected }), text(expected, pattern)], {
+      error: expected,
+    });
   const name = text("a name of lower-case letters, digits, - and _", ACCOUNT_NAME);
   const command = z
     .union(
@@ -41,8 +46,9 @@ export function schemaParts(z: typeof Zod) {
       const error = `a whole number ${least}..${most}`;
       return z.int({ error }).min(least, { error }).max(most, { error });
     },
-    duration: z.union([z.number().min(0), z.string().regex(DURATION)], { error: "a duration such as 5s or 2min" }),
-    size: z.union([z.int().min(1), z.string().regex(SIZE)], { error: "a size such as 512M or 2G" }),
+    duration: numberOrText(0, DURATION, "a duration such as 5s or 2min"),
+    size: numberOrText(1, SIZE, "a size such as 512M or 2G"),
+    numberOrText,
     absolutePath: text("an absolute path", /^\/[^\0]*$/),
     address: text("an http or https address", /^https?:\/\/[^\s"<>]+$/),
   };

@@ -103,8 +103,7 @@ const PART = String.raw`(?!\.{1,2}(?:/|$))[A-Za-z0-9._@-]+`;
 const STATE_DIRECTORY = new RegExp(`^(?:/(?:var/lib|var/cache|var/log|run)/)?${PART}(?:/${PART})*$`);
 const RUNTIME_DIRECTORY = new RegExp(`^(?:/run/)?${PART}(?:/${PART})*$`);
 
-function makeProbeShape(z: typeof Zod, { text, mapping, oneOf, command, address }: SchemaParts) {
-  const port = z.int().min(1).max(65_535);
+function makeProbeShape(z: typeof Zod, { text, mapping, oneOf, command, address, numberOrText }: SchemaParts) {
   return {
     http: z
       .union(
@@ -124,8 +123,7 @@ function makeProbeShape(z: typeof Zod, { text, mapping, oneOf, command, address 
       )
       .optional()
       .describe("A request; good on status 200..299 and, where given, an answer that contains `expect`."),
-    tcp: z
-      .union([port, z.string().regex(/^[A-Za-z0-9.:[\]-]+:[0-9]{1,5}$/)], { error: "a port 1..65535, or host:port" })
+    tcp: numberOrText(1, /^[A-Za-z0-9.:[\]-]+:[0-9]{1,5}$/, "a port 1..65535, or host:port")
       .optional()
       .describe("A connection that must come about; the host is 127.0.0.1 unless given."),
     exec: command.optional().describe("A command that must end with status 0; the program by absolute path."),

@@ -95,8 +95,8 @@ export class YamlDocument {
   fault(path: YamlPath, expected: string, more: { got?: string; hint?: string | undefined } = {}): Error {
     const setting = path.join(".");
     const node = this.#document.getIn(path, true);
-    const isUnquoted =
-      this.#yaml.isScalar(node) && typeof node.value === "number" && !/number|duration|size/.test(expected);
+    const isNumber = this.#yaml.isScalar(node) && typeof node.value === "number";
+    const isUnquoted = isNumber && more.got === undefined && !/number|duration|size|port/.test(expected);
     return profileError("profile-bad-declaration", {
       cannot: `read ${setting === "" ? "" : `${quoteText(setting)} of `}${this.#source.noun} ${quoteText(this.#source.name)}`,
       at: this.positionOf(path),
