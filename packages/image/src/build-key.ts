@@ -33,13 +33,11 @@ export function isUpToDate(build: BuildIdentity): boolean {
   });
 }
 
-/** Remembers the build that was just published. */
-export function rememberBuild(build: BuildIdentity): void {
-  const files = Object.fromEntries(
-    readdirSync(build.output.path)
-      .sort()
-      .map((name) => [name, fileDigest(join(build.output.path, name)).sha256]),
-  );
+/**
+ * Remembers the build that was just published.
+ * @param files digest of each file of the image, by name
+ */
+export function rememberBuild(build: BuildIdentity, files: BuildRecord["files"]): void {
   writeFileSync(recordPath(build.output), canonicalJson({ key: buildKey(build), files } satisfies BuildRecord));
 }
 

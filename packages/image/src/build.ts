@@ -87,8 +87,9 @@ export async function buildImage(request: BuildRequest, surroundings: Surroundin
       throw explainWriteFailure(error);
     });
     surroundings.signal?.throwIfAborted();
+    const files = generation.digests();
     generation.publish();
-    rememberBuild({ profile, obtained, output });
+    rememberBuild({ profile, obtained, output }, files);
   }
   return {
     directory: output.path,
@@ -135,7 +136,7 @@ async function writeImage(
     report,
   });
   const uki = writeUki({ profile, rootfs, stub, segments: packed.segments, generation });
-  const measurements = await measureBuild({ profile, rootfs, uki, threads: workers });
+  const measurements = await measureBuild({ profile, rootfs, uki, generation, threads: workers });
   const manifest = manifestOf({ profile, obtained, rootfs, stub, packed, uki, artifacts, generation });
   generation.write("measurements.json", canonicalJson(measurements));
   generation.write("manifest.json", canonicalJson(manifest));

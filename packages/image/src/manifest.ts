@@ -6,7 +6,7 @@ import type { LockedArtifact, LockedPackage, LockedRepository } from "@cvm-build
 import type { ClassifiedScript, Rootfs } from "@cvm-build/rootfs";
 import type { Inputs } from "./inputs.ts";
 import type { ObtainedLock } from "./locking.ts";
-import { fileDigest, type Generation } from "./output.ts";
+import type { Generation } from "./output.ts";
 import { PROGRAM_VERSION } from "./program.ts";
 import type { WrittenUki } from "./uki-image.ts";
 
@@ -40,6 +40,7 @@ export interface Manifest {
   outputs: { name: string; sizeBytes: number; sha256: Sha256Hex }[];
 }
 
+/** A locked package and what came of it. */
 export type ManifestPackage = LockedPackage & {
   /** What of the package is in the image; zero where its files are left out. */
   installed: { sizeBytes: number; files: number };
@@ -108,7 +109,7 @@ export function manifestOf(build: {
     losses: packed.losses,
     outputs: Object.values(uki.names)
       .sort(compareCodeUnits)
-      .map((name) => ({ name, ...fileDigest(generation.path(name)) })),
+      .map((name) => ({ name, ...generation.digest(name) })),
   };
 }
 

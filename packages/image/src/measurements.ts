@@ -2,7 +2,7 @@ import { type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/b
 import { type EventSource, type MeasuredEvent, predictUkiOnEsp, type Prediction } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
-import { fileDigest } from "./output.ts";
+import type { Generation } from "./output.ts";
 import type { WrittenUki } from "./uki-image.ts";
 
 /** `measurements.json`: what an image's registers will be, and the events that make them. */
@@ -40,9 +40,10 @@ export async function measureBuild(build: {
   profile: Profile;
   rootfs: Rootfs;
   uki: WrittenUki;
+  generation: Generation;
   threads: number;
 }): Promise<Measurements> {
-  const { profile, rootfs, uki, threads } = build;
+  const { profile, rootfs, uki, generation, threads } = build;
   using image = openFileSource(uki.path);
   const prediction = await predictUkiOnEsp(image, {
     banks: profile.measure.banks,
@@ -57,7 +58,11 @@ export async function measureBuild(build: {
   });
   return {
     schema: "cvm-build.measurements/1",
-    image: { id: profile.output.imageId, version: profile.output.imageVersion, sha256: fileDigest(uki.path).sha256 },
+    image: {
+      id: profile.output.imageId,
+      version: profile.output.imageVersion,
+      sha256: generation.digest(uki.names.uki).sha256,
+    },
     platforms: [platformMeasurements(prediction)],
   };
 }

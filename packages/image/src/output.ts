@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { chunksOf, CvmError, finishSha256, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
+import { chunksOf, CvmError, finishSha256, openFileSource, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 
 /**
  * `build/<image-id>` is a symbolic link to one generation below `build/.<image-id>/`. A build fills a generation of its
@@ -87,6 +87,7 @@ export class OutputDirectory {
 export class Generation implements Disposable {
   readonly directory: string;
   readonly #replace: (generation: string) => void;
+  readonly #digests = new Map<string, FileDigest>();
   #published = false;
 
   constructor(directory: string, replace: (generation: string) => void) {
@@ -100,6 +101,20 @@ export class Generation implements Disposable {
 
   write(name: string, data: string | Uint8Array): void {
     writeFileSync(this.path(name), data, { mode: 0o644 });
+    this.#digests.set(name, { sizeBytes: Buffer.byteLength(data), sha256: sha256Hex(data) });
+  }
+
+  /** Size and SHA-256 of a file that is written and stays as it is. Read once. */
+  digest(name: string): FileDigest {
+    const known = this.#digests.get(name) ?? fileDigest(this.path(name));
+    this.#digests.set(name, known);
+    return known;
+  }
+
+  /** Every file that was written, by name. */
+  digests(): Record<string, Sha256Hex> {
+    const names = readdirSync(this.directory).sort();
+    return Object.fromEntries(names.map((name) => [name, this.digest(name).sha256]));
   }
 
   /** Makes this generation the image. */
@@ -137,8 +152,14 @@ export function explainWriteFailure(error: unknown): unknown {
   );
 }
 
+/** Size and SHA-256 of a file. */
+export interface FileDigest {
+  sizeBytes: number;
+  sha256: Sha256Hex;
+}
+
 /** Size and SHA-256 of a file, read in pieces. */
-export function fileDigest(path: string): { sizeBytes: number; sha256: Sha256Hex } {
+export function fileDigest(path: string): FileDigest {
   using source = openFileSource(path);
   const hash = createHash("sha256");
   for (const chunk of chunksOf(source)) hash.update(chunk);

@@ -23,6 +23,7 @@ export interface Profile {
   artifacts: ArtifactDeclaration[];
 }
 
+/** `[Distribution]`: where packages come from. */
 export interface DistributionSettings {
   distribution: "debian";
   release: string;
@@ -38,6 +39,7 @@ export interface DistributionSettings {
   repositories: string[];
 }
 
+/** `[Output]`: what the image is called and how it is written. */
 export interface OutputSettings {
   format: "uki";
   imageId: string;
@@ -52,6 +54,7 @@ export interface OutputSettings {
   notices: string[];
 }
 
+/** `[Content]` and `[Services]`: what is in the image. */
 export interface ContentSettings {
   /** Sorted, without duplicates. `name`, `name=version`, a virtual name, or a path to a .deb. */
   packages: string[];
@@ -89,6 +92,7 @@ export interface ContentSettings {
   environment: Record<string, string>;
 }
 
+/** `[UKI]`: what the kernel is wrapped in. */
 export interface UkiSettings {
   /** `StubPackage=` (ours), `systemd-boot-efi` unless set. */
   stubPackage: string;
@@ -96,6 +100,7 @@ export interface UkiSettings {
   stubRelease?: string;
 }
 
+/** `[Measure]`: which registers are predicted. */
 export interface MeasureSettings {
   banks: ("sha1" | "sha256" | "sha384" | "sha512")[];
   /** `Phases=` (ours): the phase path that the boot reaches, such as `sysinit:ready`; derived from the image where unset. */
