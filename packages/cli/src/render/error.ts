@@ -20,10 +20,14 @@ export function errorDocument(error: unknown, exitCode: number): unknown {
   return { error: { code, message, hint, details, causes: causesOf(error).map((cause) => cause.message), exitCode } };
 }
 
-/** The chain of causes below an error, at most eight. */
+/** The causes below an error that say more than what stands above them, at most eight. */
 function causesOf(error: Error): Error[] {
   const causes: Error[] = [];
-  for (let cause = error.cause; cause instanceof Error && causes.length < 8; cause = cause.cause) causes.push(cause);
+  let said = error.message;
+  for (let cause = error.cause; cause instanceof Error && causes.length < 8; cause = cause.cause) {
+    if (!said.includes(cause.message)) causes.push(cause);
+    said += `\n${cause.message}`;
+  }
   return causes;
 }
 
