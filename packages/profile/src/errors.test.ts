@@ -1,8 +1,9 @@
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MKOSI_SETTINGS } from "./mkosi-setting.ts";
 import { SETTINGS } from "./setting-table.ts";
-import { load, loadError } from "./tree.fixture.ts";
+import { load, loadError, loadFrom, writeTree } from "./tree.fixture.ts";
 
 describe("names and values", () => {
   test.each<[text: string, code: string, message: string, hint: string | undefined]>([
@@ -161,6 +162,26 @@ describe("profiles and files", () => {
       code: "profile-unreadable",
       message: "cannot read file at cvm.conf: expected text, got a NUL character",
     });
+  });
+
+  test("a symlink that leads nowhere is not an absent file", () => {
+    const directory = writeTree({ "profiles/a.conf": "" });
+    symlinkSync("absent", `${directory}/cvm.conf`);
+    expect(() => loadFrom(directory)).toThrow(
+      "cannot read file at cvm.conf: expected something behind the symlink, got nothing",
+    );
+    symlinkSync("cvm.conf.d", `${directory}/cvm.conf.d`);
+    rmSync(`${directory}/cvm.conf`);
+    expect(() => loadFrom(directory)).toThrow("cannot read file at cvm.conf.d: expected something readable, got ELOOP");
+  });
+
+  test("a file that is too large, or not UTF-8", () => {
+    expect(loadError({ "cvm.conf": "#".repeat(2 ** 20 + 1) }).message).toBe(
+      "cannot read file at cvm.conf: expected at most 1 MiB, got 1048577 bytes",
+    );
+    const directory = writeTree({ "cvm.conf": "" });
+    writeFileSync(`${directory}/cvm.conf`, Uint8Array.of(0x5b, 0xff, 0x5d));
+    expect(() => loadFrom(directory)).toThrow("expected something readable, got bytes that are not UTF-8");
   });
 
   test.each([

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { isAbsolute, relative } from "node:path";
 import { compareCodeUnits, CvmError, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import { profileError, type ProfileErrorCode, quoteText } from "./error.ts";
@@ -34,21 +34,25 @@ export class ProfileDisk {
     return !isAbsolute(below) && !/^\.\.([/\\]|$)/.test(below);
   }
 
-  /** Tells what is at a path, symlinks followed. */
+  /**
+   * Tells what is at a path, symlinks followed.
+   * @throws CvmError `profile-unreadable` for a symlink that leads nowhere: it was meant to be something
+   */
   kind(path: string): "file" | "directory" | "absent" {
-    const stats = statOf(path);
+    const stats = this.#stat(path);
     return stats === undefined ? "absent" : stats.isDirectory() ? "directory" : "file";
   }
 
   /** Tells whether somebody may run the file. */
   isExecutable(path: string): boolean {
-    const stats = statOf(path);
+    const stats = this.#stat(path);
     return stats !== undefined && stats.isFile() && (stats.mode & 0o111) !== 0;
   }
 
   /** Lists a directory in code unit order; an absent one is empty. */
   list(path: string): string[] {
-    return this.kind(path) === "directory" ? readdirSync(path).sort(compareCodeUnits) : [];
+    if (this.kind(path) !== "directory") return [];
+    return this.#attempt(path, () => readdirSync(path)).sort(compareCodeUnits);
   }
 
   /**
@@ -58,26 +62,34 @@ export class ProfileDisk {
   readText(path: string): string {
     const at = this.show(path);
     if (!this.contains(path)) throw unreadable(at, `a file below ${this.directory}`, quoteText(path));
-    const stats = statOf(path);
+    const stats = this.#stat(path);
     if (stats === undefined || !stats.isFile())
       throw unreadable(at, "a file", stats ? "something else" : "nothing there");
     if (stats.size > LARGEST_FILE_BYTES) throw unreadable(at, "at most 1 MiB", `${stats.size} bytes`);
+    const bytes = this.#attempt(path, () => readFileSync(path));
+    const text = this.#attempt(path, () => new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    if (text.includes("\0")) throw unreadable(at, "text", "a NUL character");
+    this.#digests.set(at, sha256Hex(bytes));
+    return text;
+  }
+
+  #stat(path: string): Stats | undefined {
+    const stats = this.#attempt(path, () => statSync(path, { throwIfNoEntry: false }));
+    if (stats === undefined && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+      throw unreadable(this.show(path), "something behind the symlink", "nothing");
+    }
+    return stats;
+  }
+
+  /** Runs a step that fails for reasons of the disk or of the bytes on it. */
+  #attempt<T>(path: string, step: () => T): T {
     try {
-      const bytes = readFileSync(path);
-      const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-      if (text.includes("\0")) throw unreadable(at, "text", "a NUL character");
-      this.#digests.set(at, sha256Hex(bytes));
-      return text;
+      return step();
     } catch (error) {
-      if (error instanceof CvmError) throw error;
       const got = error instanceof TypeError ? "bytes that are not UTF-8" : (error as NodeJS.ErrnoException).code;
-      throw unreadable(at, "readable UTF-8 text", got ?? "an error", error);
+      throw unreadable(this.show(path), "something readable", got ?? "an error", error);
     }
   }
-}
-
-function statOf(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false });
 }
 
 function unreadable(file: string, expected: string, got: string, cause?: unknown): CvmError<ProfileErrorCode> {

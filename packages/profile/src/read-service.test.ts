@@ -55,7 +55,7 @@ test("everything that can be written", () => {
 description: Execution node
 command: [/usr/bin/reth, node, "--datadir=/var/lib/reth", two words]
 type: daemon
-user: eth
+user: _eth
 groups: [jwt]
 environment: { RUST_LOG: info, VER: "1.10" }
 workingDirectory: /var/lib/reth
@@ -88,7 +88,7 @@ sandbox:
     position: { line: 3, column: 1 },
     description: "Execution node",
     command: ["/usr/bin/reth", "node", "--datadir=/var/lib/reth", "two words"],
-    user: "eth",
+    user: "_eth",
     groups: ["jwt"],
     environment: { RUST_LOG: "info", VER: "1.10" },
     workingDirectory: "/var/lib/reth",
@@ -169,6 +169,8 @@ describe("what is refused", () => {
       'at services/reth.yaml:3:28: expected one of url, method, body, headers, expect, got the unknown key "bdy"',
       "did you mean body?",
     ],
+    ["command: /x\nhealth: {http: 'https://x/'}\n", 'expected an http:// address, got "https://x/"'],
+    ["command: /x\nuser: Root\n", 'expected an account\'s name of lower-case letters, digits, - and _, got "Root"'],
     [
       "command: /x\nhealth: {interval: 5s}\n",
       'cannot read "health" of service "reth" at services/reth.yaml:2:9: expected one of http, tcp, exec, got none',

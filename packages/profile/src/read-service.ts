@@ -1,7 +1,7 @@
 import { quoteText } from "./error.ts";
 import type { SourcePosition } from "./profile.ts";
 import { parseDuration, parsePercentage, parseSize } from "./quantity.ts";
-import { ACCOUNT_NAME } from "./schema.ts";
+import { SERVICE_NAME } from "./schema.ts";
 import type { Probe, ServiceDeclaration } from "./service.ts";
 import { serviceSchema, type WrittenProbe, type WrittenService } from "./service-schema.ts";
 import { ValueFault } from "./value-fault.ts";
@@ -23,7 +23,7 @@ export interface ReadService {
 export function readService(text: string, file: string): ReadService {
   const name = file.replace(/^[^]*\//, "").replace(/\.yaml$/, "");
   const document = new YamlDocument(text, { noun: "service", name, file });
-  if (!ACCOUNT_NAME.test(name)) {
+  if (!SERVICE_NAME.test(name)) {
     throw document.fault([], "a file name of lower-case letters, digits, - and _", { got: quoteText(`${name}.yaml`) });
   }
   const written = document.validate(serviceSchema());

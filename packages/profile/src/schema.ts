@@ -21,7 +21,7 @@ export function schemaParts(z: typeof Zod) {
     z.union([z.number({ error: expected }).min(least, { error: expected }), text(expected, pattern)], {
       error: expected,
     });
-  const name = text("a name of lower-case letters, digits, - and _", ACCOUNT_NAME);
+  const account = text("an account's name of lower-case letters, digits, - and _", ACCOUNT_NAME);
   const command = z
     .union(
       [
@@ -35,7 +35,7 @@ export function schemaParts(z: typeof Zod) {
     .describe("A command line split as a shell does (nothing is expanded), or a list of arguments.");
   return {
     text,
-    name,
+    account,
     command,
     list: <T extends Zod.ZodType>(item: T) => z.array(item, { error: "a list" }),
     mapping: <T extends Zod.ZodRawShape>(shape: T) =>
@@ -54,8 +54,10 @@ export function schemaParts(z: typeof Zod) {
   };
 }
 
-/** What useradd takes as the name of an account, and every init system as that of a service. */
-export const ACCOUNT_NAME = /^[a-z][a-z0-9_-]{0,30}$/;
+/** What useradd takes as the name of an account. */
+const ACCOUNT_NAME = /^[a-z_][a-z0-9_-]{0,30}$/;
+/** What every init system takes as the name of a service, and useradd as that of an account. */
+export const SERVICE_NAME = /^[a-z][a-z0-9_-]{0,30}$/;
 
 /** The parts that `schemaParts` makes. */
 export type SchemaParts = ReturnType<typeof schemaParts>;

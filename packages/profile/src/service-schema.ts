@@ -23,7 +23,7 @@ export function serviceJsonSchema(): Record<string, unknown> {
 
 function makeServiceSchema(z: typeof Zod) {
   const parts = schemaParts(z);
-  const { text, name, command, list, mapping, oneOf, duration, absolutePath } = parts;
+  const { text, account, command, list, mapping, oneOf, duration, absolutePath } = parts;
   const reference = text("a service's name, or a systemd unit with its suffix", /^[A-Za-z0-9:_.\\@-]+$/);
   return mapping({
     description: text("a sentence").optional().describe("What the service is, in a few words. Default: its name."),
@@ -31,8 +31,8 @@ function makeServiceSchema(z: typeof Zod) {
       "What to run: a command line (quotes group, nothing is expanded) or a list; the program by absolute path.",
     ),
     type: oneOf(["daemon", "oneshot"]).optional().describe("Whether it runs on (default) or ends and is then done."),
-    user: name.optional().describe("Account that it runs as, made if needed. Default: the service's name."),
-    groups: list(name).optional().describe("Further groups of the account, made if needed."),
+    user: account.optional().describe("Account that it runs as, made if needed. Default: the service's name."),
+    groups: list(account).optional().describe("Further groups of the account, made if needed."),
     environment: z
       .record(text("a variable's name", /^[A-Za-z_][A-Za-z0-9_]*$/), text("text"), { error: "a mapping" })
       .optional()
@@ -103,7 +103,8 @@ const PART = String.raw`(?!\.{1,2}(?:/|$))[A-Za-z0-9._@-]+`;
 const STATE_DIRECTORY = new RegExp(`^(?:/(?:var/lib|var/cache|var/log|run)/)?${PART}(?:/${PART})*$`);
 const RUNTIME_DIRECTORY = new RegExp(`^(?:/run/)?${PART}(?:/${PART})*$`);
 
-function makeProbeShape(z: typeof Zod, { text, mapping, oneOf, command, address, numberOrText }: SchemaParts) {
+function makeProbeShape(z: typeof Zod, { text, mapping, oneOf, command, numberOrText }: SchemaParts) {
+  const address = text("an http:// address", /^http:\/\/[^\s"<>@]+$/);
   return {
     http: z
       .union(
@@ -116,7 +117,9 @@ function makeProbeShape(z: typeof Zod, { text, mapping, oneOf, command, address,
             headers: z
               .record(text("a header's name", /^[A-Za-z0-9-]+$/), text("text", /^[^\r\n\0]*$/), { error: "a mapping" })
               .optional(),
-            expect: text("text", /[^]/).optional().describe("Text that the answer must contain."),
+            expect: text("text", /[\s\S]/)
+              .optional()
+              .describe("Text that the answer must contain."),
           }),
         ],
         { error: "an http address, or a mapping with url" },

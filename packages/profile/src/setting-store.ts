@@ -50,10 +50,13 @@ export class SettingStore {
   effective(row: SettingRow): Required<Contribution>[] {
     const layers = this.#contributions.get(row);
     if (layers === undefined) return [];
+    if (row.kind.merge === "last") {
+      const last = layers[LAYERS.findLast((layer) => layers[layer].length > 0)!].at(-1)!;
+      return last.item === undefined ? [] : [last as Required<Contribution>];
+    }
     const all = LAYERS.flatMap((layer) => layers[layer]);
     const reset = all.findLastIndex(({ item }) => item === undefined);
     const items = all.slice(reset + 1) as Required<Contribution>[];
-    if (row.kind.merge === "last") return items.slice(-1);
     const { key } = row.kind;
     if (key === undefined) return items;
     const lastOfKey = new Map(items.map((item) => [key(item.item.value), item]));

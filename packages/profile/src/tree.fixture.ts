@@ -21,18 +21,18 @@ export function writeTree(files: Readonly<Record<string, FixtureFile>>): string 
   return directory;
 }
 
+type FixtureRequest = Partial<Omit<LoadRequest, "settings">> & { settings?: readonly string[] };
+
 /** Loads a configuration; settings of the command line are written `Name=value`. */
-export function load(
-  files: Readonly<Record<string, FixtureFile>>,
-  {
-    profiles = [],
-    settings = [],
-    ...rest
-  }: Partial<Omit<LoadRequest, "settings">> & { settings?: readonly string[] } = {},
-): LoadedProfile {
+export function load(files: Readonly<Record<string, FixtureFile>>, request: FixtureRequest = {}): LoadedProfile {
+  return loadFrom(writeTree(files), request);
+}
+
+/** Loads the configuration in a directory. */
+export function loadFrom(directory: string, { settings = [], ...rest }: FixtureRequest = {}): LoadedProfile {
   return loadProfile({
-    directory: writeTree(files),
-    profiles,
+    directory,
+    profiles: [],
     settings: settings.map((setting) => {
       const [, name, value] = /^([^=]*)=([^]*)$/.exec(setting)!;
       return { name: name!, value: value! };
