@@ -447,6 +447,13 @@ describe("extra trees", () => {
   });
 });
 
+describe("an extra tree that is not there", () => {
+  it("is named", async () => {
+    const extraTrees = [{ source: join(folder, "missing"), target: "/" }];
+    await expect(assemble({ content: { extraTrees } })).rejects.toThrow(/cannot add extra tree ".*missing"/);
+  });
+});
+
 describe("readStub", () => {
   const path = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub";
   it("takes the stub of the package's architecture", async () => {

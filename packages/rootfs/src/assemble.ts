@@ -1,4 +1,5 @@
-import { type ReportProgress } from "@cvm-build/bytes";
+import { statSync } from "node:fs";
+import { CvmError, type ReportProgress } from "@cvm-build/bytes";
 import { compareUtf8, type DerivedCache, FileTree, type Origin } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { LockedPackage } from "@cvm-build/resolver";
@@ -13,8 +14,7 @@ import { type Replacement, TreeMerger } from "./merge.ts";
 import { isDocumentation } from "./packages/documentation.ts";
 import type { Payload } from "./packages/payload.ts";
 import { type ArchiveSource, unpack } from "./packages/unpack.ts";
-import { type ClassifiedScript, classifyScripts, maintainerCommands } from "./scripts/classify.ts";
-import { statSync } from "node:fs";
+import { type ClassifiedScript, classifyScript, readScripts } from "./scripts/classify.ts";
 
 /** A package whose bytes are at hand. */
 export interface FetchedPackage {
@@ -90,13 +90,14 @@ export async function assembleRootfs(input: RootfsInput, tools: RootfsTools): Pr
   }
   const kernel = pickKernel(tree);
   const sources = debs.map(({ origin, payload: { index } }) => ({ ...index, name: index.name || origin.name }));
-  const commands = sources.flatMap(maintainerCommands);
+  const scripts = sources.flatMap(readScripts);
+  const commands = scripts.flatMap((script) => script.commands ?? []);
   const finishers = await runFinishers(tree, { profile, cache: tools.cache, commands, extraTrees });
   return {
     tree,
     ...(kernel ? { kernel } : {}),
     finishers,
-    scripts: sources.flatMap((source) => classifyScripts(source, { has: (path) => tree.follow(path) !== undefined })),
+    scripts: scripts.map((script) => classifyScript(script, { has: (path) => tree.follow(path) !== undefined })),
     packages: packageUse(tree, debs),
     phases: bootPhases(tree),
     setuid: setIdFiles(tree),
@@ -214,7 +215,12 @@ function pickArchive({ name, sizeBytes, sha256 }: LockedPackage): Pick<ArchiveSo
 
 /** An extra tree that is a file is an archive; undefined where it is a directory. */
 function extraArchive(path: string): ArchiveSource | undefined {
-  if (statSync(path).isDirectory()) return undefined;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) {
+    const message = `cannot add extra tree "${path}": expected a directory or an archive, got nothing of that name`;
+    throw new CvmError("extra-tree", message, { hint: "ExtraTrees= takes SOURCE or SOURCE:TARGET", details: { path } });
+  }
+  if (stat.isDirectory()) return undefined;
   const { sizeBytes, sha256 } = diskContent(path);
   return { kind: "tar", name: path, path, sizeBytes, sha256 };
 }

@@ -9,6 +9,7 @@ export {
   type RootfsTools,
 } from "./assemble.ts";
 export { bootPhases } from "./boot-phases.ts";
+export { type RootfsErrorCode } from "./errors.ts";
 export { type Finisher, type FinisherContext, type FinisherEffect } from "./finisher.ts";
 export { type PickedKernel } from "./kernel-pick.ts";
 export { type Replacement } from "./merge.ts";

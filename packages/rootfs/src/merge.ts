@@ -117,7 +117,7 @@ export class TreeMerger {
 
   #mayReplace(winner: Origin, loser: Origin): boolean {
     if (winner.name === loser.name && winner.kind === loser.kind) return true;
-    return loser.kind === "finisher" || (this.#replaces.get(winner.name)?.has(loser.name) ?? false);
+    return this.#replaces.get(winner.name)?.has(loser.name) ?? false;
   }
 }
 

@@ -2,7 +2,7 @@ import type { ContentSettings, Profile } from "@cvm-build/profile";
 import { CacheFixture } from "../cache.fixture.ts";
 import type { PackageFinisherContext } from "../finisher.ts";
 import { profileFixture } from "../profile.fixture.ts";
-import { maintainerCommands } from "../scripts/classify.ts";
+import { readScripts } from "../scripts/classify.ts";
 
 /** What a finisher is given in a test. */
 export interface ContextInput {
@@ -19,7 +19,7 @@ export function contextFixture({
   profile = {},
 }: ContextInput = {}): PackageFinisherContext {
   const commands = Object.entries(postinst).flatMap(([name, text]) =>
-    maintainerCommands({ name, scripts: { postinst: `#!/bin/sh\n${text}\n` } }),
+    readScripts({ name, scripts: { postinst: `#!/bin/sh\n${text}\n` } }).flatMap((script) => script.commands ?? []),
   );
   const cache = new CacheFixture();
   return { profile: profileFixture(content, profile), cache, commands, extraTrees: [] };

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import {
   compactCanonicalJson,
   CvmError,
@@ -7,7 +8,6 @@ import {
   sha256Hex,
 } from "@cvm-build/bytes";
 import { compareUtf8, type DerivedCache, type DerivedObject, WorkerPool } from "@cvm-build/fs-writer";
-import { rmSync } from "node:fs";
 import { decodeArchive, type DecodedArchive, type DecodeTask } from "./decode-archive.ts";
 import { type Payload, PAYLOAD_FORMAT, type PayloadIndex } from "./payload.ts";
 

@@ -1,6 +1,6 @@
 import { sha256Hex } from "@cvm-build/bytes";
 import { describe, expect, it } from "vitest";
-import { classifyScripts } from "./classify.ts";
+import { type ClassifiedScript, classifyScript, readScripts, type ScriptSource } from "./classify.ts";
 
 /** A postinst as debhelper 13 ends it for a package with a unit, a user of its own and a state directory. */
 const DAEMON_POSTINST = `#!/bin/sh
@@ -32,13 +32,16 @@ exit 0
 `;
 
 const classesOf = (postinst: string): string[] =>
-  classifyScripts({ name: "x", scripts: { postinst } }, image).flatMap(({ lines }) =>
+  classify({ name: "x", scripts: { postinst } }).flatMap(({ lines }) =>
     lines.map((line) => `${line.line} ${line.class}: ${line.by ?? line.text}`),
   );
 
 const image = { has: (path: string) => path.startsWith("/usr/") };
 
-describe("classifyScripts", () => {
+const classify = (source: ScriptSource): ClassifiedScript[] =>
+  readScripts(source).map((script) => classifyScript(script, image));
+
+describe("classifyScript", () => {
   it("tells what is done for a daemon, line by line", () => {
     expect(classesOf(DAEMON_POSTINST)).toEqual([
       "4 handled: adduser",
@@ -65,29 +68,26 @@ describe("classifyScripts", () => {
       "update-alternatives --install $(a) b c 1",
     ],
   ])("leaves nothing out silently: %s", (_, line, text) => {
-    const [script] = classifyScripts({ name: "x", scripts: { postinst: `#!/bin/sh\n${line}\n` } }, image);
+    const [script] = classify({ name: "x", scripts: { postinst: `#!/bin/sh\n${line}\n` } });
     expect(script).toMatchObject({ class: "not-handled", lines: [{ line: 2, text, class: "not-handled" }] });
   });
 
   it("does not read what is no shell script", () => {
-    const [script] = classifyScripts({ name: "x", scripts: { postinst: "#!/usr/bin/perl\nunlink 1;\n" } }, image);
+    const [script] = classify({ name: "x", scripts: { postinst: "#!/usr/bin/perl\nunlink 1;\n" } });
     expect(script).toMatchObject({ class: "not-handled", lines: [{ line: 1, text: "#!/usr/bin/perl" }] });
-    const [binary] = classifyScripts({ name: "x", scripts: { preinst: "\x7fELF\x02\x01" } }, image);
+    const [binary] = classify({ name: "x", scripts: { preinst: "\x7fELF\x02\x01" } });
     expect(binary).toMatchObject({ class: "not-handled", lines: [{ text: "?ELF??" }] });
-    const [broken] = classifyScripts({ name: "x", scripts: { postinst: "#!/bin/sh\nif true\n" } }, image);
+    const [broken] = classify({ name: "x", scripts: { postinst: "#!/bin/sh\nif true\n" } });
     expect(broken).toMatchObject({ class: "not-handled" });
   });
 
   it("asks nothing of scripts that an image never runs", () => {
     const text = "#!/bin/sh\nrm -rf /var/lib/x\n";
-    const scripts = classifyScripts(
-      {
-        name: "x",
-        scripts: { config: text, prerm: text, postrm: text },
-        triggers: "interest x\n",
-      },
-      image,
-    );
+    const scripts = classify({
+      name: "x",
+      scripts: { config: text, prerm: text, postrm: text },
+      triggers: "interest x\n",
+    });
     expect(scripts.map((script) => [script.script, script.class, script.sha256])).toEqual([
       ["config", "none-needed", sha256Hex(text)],
       ["prerm", "none-needed", sha256Hex(text)],
@@ -98,8 +98,6 @@ describe("classifyScripts", () => {
 
   it("needs nothing where a first installation reaches nothing", () => {
     const postinst = '#!/bin/sh\nif [ "$1" = triggered ]; then frobnicate; fi\n';
-    expect(classifyScripts({ name: "x", scripts: { postinst } }, image)).toMatchObject([
-      { class: "none-needed", lines: [] },
-    ]);
+    expect(classify({ name: "x", scripts: { postinst } })).toMatchObject([{ class: "none-needed", lines: [] }]);
   });
 });

@@ -37,37 +37,35 @@ export interface ScriptSource {
   triggers?: string;
 }
 
-/** The commands that a package's scripts reach on a first installation; a script that is no shell script has none. */
-export function maintainerCommands({ name, scripts }: ScriptSource): MaintainerCommand[] {
-  return (["preinst", "postinst"] as const).flatMap((kind) => {
-    const script = scripts[kind];
-    return script === undefined ? [] : (readCommands(script, { kind, packageName: name }) ?? []);
+/** A maintainer script as far as it can be read without running it. */
+export interface MaintainerScript {
+  package: string;
+  script: ClassifiedScript["script"];
+  text: string;
+  /** What a first installation reaches; undefined where the script is no shell script that can be read. */
+  commands: MaintainerCommand[] | undefined;
+}
+
+/** Reads every script of a package. */
+export function readScripts({ name, scripts, triggers }: ScriptSource): MaintainerScript[] {
+  const read = SCRIPT_NAMES.filter((script) => scripts[script] !== undefined).map((script): MaintainerScript => {
+    const text = scripts[script]!;
+    // Questions have defaults, and what runs at removal never runs: an image's packages are not removed.
+    const isRun = script === "preinst" || script === "postinst";
+    return { package: name, script, text, commands: isRun ? readCommands(text, { script, packageName: name }) : [] };
   });
+  return triggers === undefined ? read : [...read, { package: name, script: "triggers", text: triggers, commands: [] }];
 }
 
-/** Classifies every script of a package: what a finisher does, what can be left out, and what nobody does. */
-export function classifyScripts(source: ScriptSource, image: ImageFacts): ClassifiedScript[] {
-  const classified = SCRIPT_NAMES.filter((script) => source.scripts[script] !== undefined).map((script) =>
-    classifyScript(source.name, { script, text: source.scripts[script]!, image }),
-  );
-  if (source.triggers === undefined) return classified;
-  const sha256 = sha256Hex(Buffer.from(source.triggers, "latin1"));
-  return [...classified, { package: source.name, script: "triggers", sha256, class: "none-needed", lines: [] }];
-}
-
-function classifyScript(
-  packageName: string,
-  { script, text, image }: { script: ScriptName; text: string; image: ImageFacts },
-): ClassifiedScript {
-  const common = { package: packageName, script, sha256: sha256Hex(Buffer.from(text, "latin1")) };
-  // Questions have defaults, and what runs at removal never runs: an image's packages are not removed.
-  if (script !== "preinst" && script !== "postinst") return { ...common, class: "none-needed", lines: [] };
-  const commands = readCommands(text, { kind: script, packageName });
-  if (!commands) {
-    const first = text.split("\n", 1)[0]!.slice(0, 120);
+/** Classifies what a script does: what a finisher does in its place, what can be left out, and what nobody does. */
+export function classifyScript(script: MaintainerScript, image: ImageFacts): ClassifiedScript {
+  const sha256 = sha256Hex(Buffer.from(script.text, "latin1"));
+  const common = { package: script.package, script: script.script, sha256 };
+  if (!script.commands) {
+    const first = script.text.split("\n", 1)[0]!.slice(0, 120);
     return { ...common, class: "not-handled", lines: [{ line: 1, text: printable(first), class: "not-handled" }] };
   }
-  const lines = commands.map((command) => classifyCommand(command, image));
+  const lines = script.commands.map((command) => classifyCommand(command, image));
   const worst = Math.max(0, ...lines.map((line) => SCRIPT_CLASSES.indexOf(line.class)));
   return { ...common, class: SCRIPT_CLASSES[worst]!, lines: mergeLines(lines) };
 }
@@ -91,12 +89,12 @@ function mergeLines(lines: ClassifiedLine[]): ClassifiedLine[] {
 
 function readCommands(
   text: string,
-  { kind, packageName }: { kind: "preinst" | "postinst"; packageName: string },
+  { script, packageName }: { script: "preinst" | "postinst"; packageName: string },
 ): MaintainerCommand[] | undefined {
   if (!/^#!\s*\S*\/(env )?(sh|bash|dash)\b/.test(text)) return undefined;
   try {
-    const commands = firstInstallCommands(text, { kind, packageName });
-    return commands.map((command) => ({ ...command, package: packageName, script: kind }));
+    const commands = firstInstallCommands(text, { kind: script, packageName });
+    return commands.map((command) => ({ ...command, package: packageName, script }));
   } catch (error) {
     if (error instanceof FormatError) return undefined;
     throw error;
