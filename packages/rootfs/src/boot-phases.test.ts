@@ -41,7 +41,11 @@ describe("bootPhases", () => {
     ],
     [
       "a TPM driver built in",
-      { ...SYSTEMD, ...TSS, [`${MODULES}/modules.builtin`]: "kernel/drivers/char/tpm/tpm_crb.ko\n" },
+      {
+        ...SYSTEMD,
+        ...TSS,
+        [`${MODULES}/modules.builtin`]: "kernel/drivers/char/tpm/tpm_crb.ko\nkernel/fs/efivarfs/efivarfs.ko\n",
+      },
       ["sysinit", "ready"],
     ],
     [
@@ -50,9 +54,15 @@ describe("bootPhases", () => {
         ...SYSTEMD,
         ...TSS,
         [`${MODULES}/modules.builtin`]: "",
+        [`${MODULES}/kernel/fs/efivarfs/efivarfs.ko`]: "",
         [`${MODULES}/kernel/drivers/char/tpm/tpm_tis.ko.xz`]: "",
       },
       ["sysinit", "ready"],
+    ],
+    [
+      "no EFI variables",
+      { ...SYSTEMD, ...TSS, [`${MODULES}/modules.builtin`]: "kernel/drivers/char/tpm/tpm_crb.ko\n" },
+      [],
     ],
     ["no TPM driver", { ...SYSTEMD, ...TSS, [`${MODULES}/modules.builtin`]: "kernel/drivers/char/tpm/tpm.ko\n" }, []],
   ])("%s", (__, files, phases) => {

@@ -15,6 +15,12 @@ const EXTEND_PROGRAM = "/usr/lib/systemd/systemd-pcrextend";
 /** Where systemd before 255 had it. */
 const OLD_EXTEND_PROGRAM = "/usr/lib/systemd/systemd-pcrphase";
 
+/** Kernel modules that are needed, any name of a row, and where they are in the kernel's tree. */
+const DRIVERS = [
+  { directory: "drivers/char/tpm", file: /\/tpm_(crb|tis)\.ko/ },
+  { directory: "fs/efivarfs", file: /\/efivarfs\.ko/ },
+] as const;
+
 /**
  * The words with which this tree's systemd will extend PCR 11 at boot, in order.
  *
@@ -25,14 +31,15 @@ const OLD_EXTEND_PROGRAM = "/usr/lib/systemd/systemd-pcrphase";
  * - /usr/lib/systemd/systemd-pcrextend is there (`systemd-pcrphase` before 255);
  * - libtss2-esys, -mu, -rc and the device TCTI are in the tree: with `--graceful` the program succeeds without them;
  * - the kernel can have a TPM: tpm_crb or tpm_tis is built in or its module is in the tree;
- * - the stub measured the image (ConditionSecurity=measured-uki), which is what a prediction for PCR 11 supposes.
+ * - the stub measured the image (ConditionSecurity=measured-uki), which is what a prediction for PCR 11 supposes, and
+ *   systemd can learn of it from EFI variables: efivarfs is built in or its module is in the tree.
  *
  * `leave-initrd`, `shutdown` and `final` belong to what follows the initrd or ends the boot: an image that lives in its
  * initrd never reaches them while it runs.
  */
 export function bootPhases(tree: FileTree): string[] {
   const canExtend = [EXTEND_PROGRAM, OLD_EXTEND_PROGRAM].some((path) => tree.follow(path)?.kind === "file");
-  if (!canExtend || !hasTpmLibraries(tree) || !hasTpmDriver(tree)) return [];
+  if (!canExtend || !hasTpmLibraries(tree) || !hasDrivers(tree)) return [];
   const inInitrd = tree.follow("/etc/initrd-release") !== undefined;
   return PHASE_UNITS.filter((phase) => phase.inInitrd === inInitrd)
     .filter(
@@ -57,14 +64,17 @@ function hasTpmLibraries(tree: FileTree): boolean {
   return TPM_LIBRARIES.every((name) => directories.some((path) => tree.follow(`${path}/${name}`)?.kind === "file"));
 }
 
-/** Without any kernel modules in the tree nothing can be said, and the kernel is taken to have its driver built in. */
-function hasTpmDriver(tree: FileTree): boolean {
+/** Without any kernel modules in the tree nothing can be said, and the kernel is taken to have all it needs built in. */
+function hasDrivers(tree: FileTree): boolean {
   const releases = tree.list("/usr/lib/modules").map((release) => `/usr/lib/modules/${release}`);
-  if (releases.length === 0) return true;
-  return releases.some((directory) => {
-    const builtin = tree.follow(`${directory}/modules.builtin`);
-    if (builtin?.kind !== "file") return true;
-    if (/\/tpm_(crb|tis)\.ko$/m.test(readContent(builtin.content).toString("utf8"))) return true;
-    return [...tree.entries(`${directory}/kernel/drivers/char/tpm`)].some(([path]) => /\/tpm_(crb|tis)\.ko/.test(path));
-  });
+  return (
+    releases.length === 0 || releases.some((directory) => DRIVERS.every((driver) => hasDriver(tree, directory, driver)))
+  );
+}
+
+function hasDriver(tree: FileTree, release: string, { directory, file }: (typeof DRIVERS)[number]): boolean {
+  const builtin = tree.follow(`${release}/modules.builtin`);
+  if (builtin?.kind !== "file") return true;
+  if (file.test(readContent(builtin.content).toString("utf8"))) return true;
+  return [...tree.entries(`${release}/kernel/${directory}`)].some(([path]) => file.test(path));
 }

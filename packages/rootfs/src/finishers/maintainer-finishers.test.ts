@@ -179,12 +179,25 @@ describe("name-service-switch", () => {
       "libnss-resolve": RESOLVE,
       "libnss-systemd": SYSTEMD,
     };
-    const { tree } = await finish({ "/usr/share/libc-bin/nsswitch.conf": template }, [nameServiceSwitchFinisher], {
-      postinst,
-    });
+    const { tree } = await finish(
+      { "/usr/share/libc-bin/nsswitch.conf": template, "/usr/lib/x86_64-linux-gnu/libc.so.6": "" },
+      [nameServiceSwitchFinisher],
+      {
+        postinst,
+      },
+    );
     expect(text(tree, "/etc/nsswitch.conf")).toBe(
       "# c\npasswd:         files systemd\nhosts:          files myhostname mymachines resolve [!UNAVAIL=return] dns # local\n",
     );
+  });
+
+  it("looks into /etc/hosts first without libc-bin too, and writes nothing without glibc", async () => {
+    const postinst = { "libnss-systemd": SYSTEMD };
+    const { tree } = await finish({ "/usr/lib/aarch64-linux-gnu/libc.so.6": "" }, [nameServiceSwitchFinisher], {
+      postinst,
+    });
+    expect(text(tree, "/etc/nsswitch.conf")).toMatch(/^passwd: +files systemd\n[^]*\nhosts: +files dns\n/);
+    expect((await finish({}, [nameServiceSwitchFinisher], { postinst })).tree.has("/etc/nsswitch.conf")).toBe(false);
   });
 
   it("stands behind the action of the service it follows", () => {

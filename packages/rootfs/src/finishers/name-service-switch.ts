@@ -1,9 +1,18 @@
-import { readContent } from "@cvm-build/fs-writer";
+import type { FileTree } from "@cvm-build/fs-writer";
 import type { PackageFinisher } from "../finisher.ts";
 import type { ShellValue } from "../scripts/shell-state.ts";
 import { finisherEditor } from "./editor.ts";
 
 const TEMPLATE = "/usr/share/libc-bin/nsswitch.conf";
+/** For an image with glibc and without libc-bin: glibc's own default asks DNS before /etc/hosts. */
+const FALLBACK = `passwd:         files
+group:          files
+shadow:         files
+gshadow:        files
+
+hosts:          files dns
+networks:       files
+`;
 const TARGET = "/etc/nsswitch.conf";
 
 /** A service that a libnss package adds to a database, as dh_installnss puts it into words. */
@@ -47,6 +56,11 @@ function parseSedScript(script: string): NameService[] | undefined {
   return /^[\w-]+( \[[^\]]*\])?$/.test(service) ? [{ database, service, position: { kind, services } }] : undefined;
 }
 
+function hasGlibc(tree: FileTree): boolean {
+  const directories = ["/usr/lib", "/usr/lib64", ...tree.list("/usr/lib").map((name) => `/usr/lib/${name}`)];
+  return directories.some((directory) => tree.has(`${directory}/libc.so.6`));
+}
+
 /** Adds a service to its database's line, unless it is there. */
 export function insertNameService(text: string, { database, service, position }: NameService): string {
   const name = service.split(/\s/)[0]!;
@@ -72,15 +86,14 @@ function placeOf(items: string[], position: NameService["position"]): number {
   return hasAction ? at + 2 : at + 1;
 }
 
-/** /etc/nsswitch.conf: libc-bin's default and the services that libnss packages add to it. */
+/** /etc/nsswitch.conf: Debian's default and the services that libnss packages add to it. */
 export const nameServiceSwitchFinisher: PackageFinisher = {
   name: "name-service-switch",
   replaces: ["libc-bin.postinst", "dh_installnss"],
   finish(tree, context) {
     const editor = finisherEditor(tree, this.name, context);
-    const template = tree.follow(TEMPLATE);
-    if (editor.has(TARGET) || template?.kind !== "file") return editor.effect("left as it is");
-    let text = readContent(template.content).toString("utf8");
+    if (editor.has(TARGET) || !hasGlibc(tree)) return editor.effect("left as it is");
+    let text = editor.readText(TEMPLATE) ?? FALLBACK;
     const services = context.commands.flatMap(({ argv }) => parseNameServiceEdit(argv) ?? []);
     for (const service of services) text = insertNameService(text, service);
     editor.writeFile(TARGET, text);
