@@ -60,9 +60,9 @@ const EXPLAINED: readonly { path: RegExp; why: string }[] = [
 ];
 
 const isRoot = process.getuid?.() === 0;
-const canCompare = requirePeers("mmdebstrap", "dpkg") && (isRoot || !process.env["CI"]);
+const hasPeers = requirePeers("mmdebstrap", "dpkg");
 
-describe.skipIf(!canCompare || !isRoot)("the tree and what apt and dpkg make of the same packages", () => {
+describe.skipIf(!hasPeers || !isRoot)("the tree and what apt and dpkg make of the same packages", () => {
   const folder = mkdtempSync(join(tmpdir(), "cvm-build-dpkg-peer-"));
   const peer = join(folder, "root");
   const cache = new CacheFixture();
