@@ -42,7 +42,7 @@ async function assemble({
   const directory = join(folder, String(count++));
   const fetched = packages ?? debs.map((deb) => writeDeb(directory, deb));
   const input = { profile: profileFixture(content, profile), packages: fetched, artifacts };
-  return assembleRootfs(input, { cache: cache ?? new CacheFixture(), workers });
+  return assembleRootfs(input, { cache: cache ?? new CacheFixture(folder), workers });
 }
 
 /** What packages and artefacts brought, without what finishers made. */

@@ -6,16 +6,24 @@ import type { DerivedCache, DerivedObject } from "@cvm-build/fs-writer";
 /** A `DerivedCache` in a folder, forgotten with the process, for tests. `commits` counts what was made anew. */
 export class CacheFixture implements DerivedCache, Disposable {
   commits = 0;
-  readonly #directory: string;
+  readonly #parent: string;
+  /** Made when something is to be kept. */
+  #made: string | undefined;
   readonly #objects = new Map<string, DerivedObject>();
   #reserved = 0;
 
-  constructor() {
-    this.#directory = mkdtempSync(join(tmpdir(), "cvm-build-cache-"));
+  /** @param parent the folder in which it makes its own */
+  constructor(parent: string = tmpdir()) {
+    this.#parent = parent;
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.#directory, { recursive: true, force: true });
+    if (this.#made !== undefined) rmSync(this.#made, { recursive: true, force: true });
+  }
+
+  get #directory(): string {
+    this.#made ??= mkdtempSync(join(this.#parent, "cvm-build-cache-"));
+    return this.#made;
   }
 
   lookup(kind: string, key: string): DerivedObject | undefined {
