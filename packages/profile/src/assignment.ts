@@ -44,9 +44,10 @@ export interface Assignment {
 export function readAssignment(row: SettingRow, lines: readonly IniLine[], place: AssignmentPlace): Assignment {
   const assignment: Assignment = { isReset: false, items: [], unsupported: [] };
   const text = lines.map((line) => line.text).join("\n");
-  const words = attempt(() => row.kind.split(text), { row, at: positionOf(0, lines, place), assignment }) ?? [];
+  const positionOf = positionsIn(lines, place);
+  const words = attempt(() => row.kind.split(text), { row, at: positionOf(0), assignment }) ?? [];
   assignment.isReset = words.length === 0;
-  for (const word of words) readItem(row, word.text, { place, at: positionOf(word.offset, lines, place), assignment });
+  for (const word of words) readItem(row, word.text, { place, at: positionOf(word.offset), assignment });
   return assignment;
 }
 
@@ -132,12 +133,16 @@ function valueContext({ base, store, disk, environment }: AssignmentPlace): Valu
   };
 }
 
-/** Finds the place of a character in a value's lines, joined by newlines. */
-function positionOf(offset: number, lines: readonly IniLine[], { file }: AssignmentPlace): SourcePosition {
-  let rest = offset;
-  for (const { text, line, column } of lines) {
-    if (rest <= text.length) return line === 0 ? { file } : { file, line, column: column + rest };
-    rest -= text.length + 1;
-  }
-  return { file };
+/** Makes a finder of places of characters in a value's lines, joined by newlines; it is asked in ascending order. */
+function positionsIn(lines: readonly IniLine[], { file }: AssignmentPlace): (offset: number) => SourcePosition {
+  let index = 0;
+  let start = 0;
+  return (offset) => {
+    while (index < lines.length - 1 && offset > start + lines[index]!.text.length) {
+      start += lines[index]!.text.length + 1;
+      index++;
+    }
+    const { line, column } = lines[index]!;
+    return line === 0 ? { file } : { file, line, column: column + offset - start };
+  };
 }

@@ -10,7 +10,9 @@ export interface Layout {
   hasDeclarations: boolean;
 }
 
+/** Our own names. */
 export const CVM_LAYOUT: Layout = { prefix: "cvm.", profiles: "profiles", hasDeclarations: true };
+/** mkosi's names. */
 export const MKOSI_LAYOUT: Layout = { prefix: "mkosi.", profiles: "mkosi.profiles", hasDeclarations: false };
 
 /** Tells which names a directory uses, mkosi's only where it has none of ours; undefined where it has neither. */

@@ -319,3 +319,11 @@ test("the same files give the same profile wherever they stand", () => {
   const files = { "cvm.conf": "[Content]\nPackages=a\n", "services/x.yaml": "command: /x\n" };
   expect(load(files)).toEqual(load(files));
 });
+
+test("the largest file that is read takes no more than its share of time", () => {
+  const words = Array.from({ length: 120_000 }, (_, index) => ` x=${index % 1000}`).join("\n");
+  const { profile, settings } = load({ "cvm.conf": `[Content]\nKernelCommandLine=\n${words}\n` });
+  expect(profile.content.kernelCommandLine).toHaveLength(120_000);
+  const { sources } = settings.find(({ name }) => name === "KernelCommandLine")!;
+  expect(sources.at(-1)).toEqual({ file: "cvm.conf", line: 120_002, column: 2 });
+});

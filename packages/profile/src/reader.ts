@@ -164,7 +164,11 @@ export class ConfigReader {
       throw profileError("profile-unknown-profile", {
         cannot: `read profile ${quoteText(name)}`,
         at: position,
-        expected: isLate ? "it before profiles are read" : available.length ? `one of ${available.join(", ")}` : "none",
+        expected: isLate
+          ? "it before profiles are read"
+          : available.length
+            ? `one of ${available.join(", ")}`
+            : "no profile",
         got: isLate ? "Profiles= in a profile" : "a profile that is not there",
         hint: isLate ? "name it with --profile or in cvm.conf" : didYouMean(name, available),
         setting: "Config.Profiles",

@@ -5,6 +5,7 @@ import { findSetting } from "./setting-table.ts";
 
 /** Where an assignment was made, weakest first; a stronger layer wins however early it was read. */
 export const LAYERS = ["files", "local file", "local directory", "command line"] as const;
+/** One of `LAYERS`. */
 export type Layer = (typeof LAYERS)[number];
 
 /** A place in the order of all that was read: the layer first, then the turn in it. */
