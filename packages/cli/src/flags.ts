@@ -75,10 +75,14 @@ export function artifactFlags(parser: Argv): Argv {
   });
 }
 
-/** A flag with text, or undefined. */
+/** A flag with text, or undefined. Of several, the last counts. */
 export function text(flags: Flags, name: string): string | undefined {
-  const value = flags[name];
+  const value = lastOf(flags[name]);
   return typeof value === "string" ? value : undefined;
+}
+
+function lastOf(value: unknown): unknown {
+  return Array.isArray(value) ? value.at(-1) : value;
 }
 
 /** All values of a flag that may be given several times. */
@@ -97,7 +101,7 @@ export function isSet(flags: Flags, name: string): boolean {
  * @throws CvmError `usage`
  */
 export function number(flags: Flags, name: string): number | undefined {
-  const value = flags[name];
+  const value = lastOf(flags[name]);
   if (value === undefined) return undefined;
   if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
   throw new CvmError("usage", `cannot read flag "--${name}": expected a number, got ${String(value)}`);

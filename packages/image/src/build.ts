@@ -123,7 +123,7 @@ async function writeImage(
   { profile, obtained, store, surroundings, generation }: Build,
   inputs: Inputs,
 ): Promise<void> {
-  const { workers, report } = surroundings;
+  const { directory, workers, report } = surroundings;
   const tools = { cache: store, workers, report };
   const { packages, artifacts } = inputs;
   const rootfs = await assembleRootfs({ profile, packages, artifacts }, tools);
@@ -137,7 +137,7 @@ async function writeImage(
   });
   const uki = writeUki({ profile, rootfs, stub, segments: packed.segments, generation });
   const measurements = await measureBuild({ profile, rootfs, uki, generation, threads: workers });
-  const manifest = manifestOf({ profile, obtained, rootfs, stub, packed, uki, artifacts, generation });
+  const manifest = manifestOf({ profile, obtained, rootfs, stub, packed, uki, artifacts, directory, generation });
   generation.write("measurements.json", canonicalJson(measurements));
   generation.write("manifest.json", canonicalJson(manifest));
   generation.write(LOCK_FILE, obtained.text);

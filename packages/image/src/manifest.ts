@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
+import { relative } from "node:path";
 import { compareCodeUnits, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
-import type { PackedSegments } from "@cvm-build/fs-writer";
+import type { PackedSegments, Segment } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { LockedArtifact, LockedPackage, LockedRepository } from "@cvm-build/resolver";
 import type { ClassifiedScript, Rootfs } from "@cvm-build/rootfs";
@@ -63,9 +64,11 @@ export function manifestOf(build: {
   packed: PackedSegments;
   uki: WrittenUki;
   artifacts: Inputs["artifacts"];
+  /** Where the profiles are: what lies below is named relative to it. */
+  directory: string;
   generation: Generation;
 }): Manifest {
-  const { profile, obtained, rootfs, stub, packed, uki, artifacts, generation } = build;
+  const { profile, obtained, rootfs, stub, packed, uki, artifacts, directory, generation } = build;
   const { lock } = obtained;
   const stubPackage = lock.packages.find(({ role }) => role === "stub");
   const installed = new Map(rootfs.packages.map((entry) => [entry.name, entry]));
@@ -100,7 +103,7 @@ export function manifestOf(build: {
     scripts: scriptReport(rootfs.scripts),
     tree: { ...treeSize(rootfs), setuid: rootfs.setuid },
     segments: packed.segments.map((segment) => ({
-      origin: segment.origin === "directories" ? "directories" : `${segment.origin.kind}:${segment.origin.name}`,
+      origin: originOf(segment.origin, directory),
       entries: segment.entryCount,
       sizeBytes: segment.sizeBytes,
       uncompressedSizeBytes: segment.uncompressedSizeBytes,
@@ -111,6 +114,11 @@ export function manifestOf(build: {
       .sort(compareCodeUnits)
       .map((name) => ({ name, ...generation.digest(name) })),
   };
+}
+
+function originOf(origin: Segment["origin"], directory: string): string {
+  if (origin === "directories") return origin;
+  return `${origin.kind}:${origin.kind === "extra" ? relative(directory, origin.name) : origin.name}`;
 }
 
 function scriptReport(scripts: readonly ClassifiedScript[]): ScriptReport {

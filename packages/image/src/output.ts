@@ -139,17 +139,19 @@ const WRITE_FAILURES: Readonly<Record<string, { code: string; hint: string }>> =
 
 /** A failed write as an error that its user can mend; any other error as it is. */
 export function explainWriteFailure(error: unknown): unknown {
-  const { code, path } = error as NodeJS.ErrnoException;
+  const { code, path } = systemErrorBelow(error) ?? {};
   const failure = code === undefined ? undefined : WRITE_FAILURES[code];
-  if (!failure || error instanceof CvmError) return error;
-  return new CvmError(
-    failure.code,
-    `cannot write ${path === undefined ? "the image" : `"${path}"`}: expected room and leave to, got ${code}`,
-    {
-      hint: failure.hint,
-      cause: error,
-    },
-  );
+  if (!failure || (error instanceof CvmError && error.code === failure.code)) return error;
+  const place = path === undefined ? "the image" : `"${path}"`;
+  return new CvmError(failure.code, `cannot write ${place}: expected room and leave to, got ${code}`, {
+    hint: failure.hint,
+    cause: error,
+  });
+}
+
+function systemErrorBelow(error: unknown): NodeJS.ErrnoException | undefined {
+  if (!(error instanceof Error)) return undefined;
+  return "syscall" in error ? (error as NodeJS.ErrnoException) : systemErrorBelow(error.cause);
 }
 
 /** Size and SHA-256 of a file. */
