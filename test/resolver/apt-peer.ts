@@ -11,8 +11,6 @@ const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /** An apt of its own: an empty system, trixie's lists, and none of the host's settings. */
 export interface AptPeer extends Disposable {
   universe: PackageUniverse;
-  /** Names of all packages of the main archive. */
-  names: string[];
   /** `name=version:architecture` of what apt would install, sorted, or undefined where it refuses. */
   simulate(request: AptRequest): Promise<string[] | undefined>;
 }
@@ -33,7 +31,6 @@ export function openAptPeer(): AptPeer {
   const universe = readUniverse(root);
   return {
     universe,
-    names: universe.names(),
     async simulate({ packages, withRecommends }) {
       const recommends = withRecommends ? "--install-recommends" : "--no-install-recommends";
       try {

@@ -60,6 +60,7 @@ export class Repairer {
   #mendLack(dependency: Dependency, { state, record }: { state: PackageState; record: PackageRecord }): boolean {
     if (!state.isProtected) return this.#selection.deselect(state);
     for (const relation of dependency.alternatives) {
+      if (this.#selection.isMet(dependency, record)) break;
       for (const { name } of this.#selection.matches(relation, record, { isNegative: false })) {
         const other = this.#selection.state(name);
         if (!this.#reinstate(other)) continue;
@@ -113,17 +114,18 @@ export class Repairer {
     if (record === undefined) return false;
     const isMended = record.dependencies
       .filter(isCritical)
-      .every((dependency) => this.#selection.isMet(dependency, record) || this.#reinstateOne(dependency));
+      .every((dependency) => this.#selection.isMet(dependency, record) || this.#reinstateOne(dependency, record));
     if (!isMended && wasKept) this.#selection.deselect(state);
     return isMended;
   }
 
-  #reinstateOne(dependency: Dependency): boolean {
+  #reinstateOne(dependency: Dependency, owner: PackageRecord): boolean {
     // Conflicts are left to the next round.
     if (isNegativeDependency(dependency)) return true;
     return dependency.alternatives.some((relation) => {
-      const target = this.#selection.state(this.#selection.target(relation));
-      return !target.isProtected && this.#reinstate(target);
+      const other = this.#selection.standIn(relation, owner);
+      const mayHelp = this.#selection.mayBeMet({ ...dependency, alternatives: [relation] }, owner);
+      return mayHelp && !other.isProtected && this.#reinstate(other);
     });
   }
 

@@ -73,6 +73,18 @@ test.each([
     ["a"],
     "a c",
   ],
+  [
+    "a choice that a later request rules out is made again",
+    "a\nDepends: b | c\n\nb\n\nc\n\nd\nConflicts: b",
+    ["a", "d"],
+    "a c d",
+  ],
+  [
+    "a choice is made again deep down, through a virtual name",
+    "a\nDepends: b\n\nb\nDepends: x | v\n\nx\n\ny\nProvides: v\nDepends: z\n\nz\n\nd\nConflicts: x",
+    ["a", "d"],
+    "a b d y z",
+  ],
   ["Recommends and Suggests are not followed", "a\nRecommends: b\nSuggests: c\n\nb\n\nc", ["a"], "a"],
   ["a name that is there twice", "a", ["a", "a", "a:amd64"], "a"],
   ["a virtual name with one provider", "x\nProvides: v", ["v"], "x"],

@@ -136,6 +136,17 @@ export class Selection {
     return isPlain ? name : `${name}:${architecture}`;
   }
 
+  /**
+   * The one package that apt takes for a relation without weighing others: that of the name or, where there is none, the first that
+   * provides it.
+   */
+  standIn(relation: Relation, owner: PackageRecord): PackageState {
+    const named = this.state(this.target(relation));
+    if (named.versions.length > 0) return named;
+    const provider = this.#universe.providersOf(named.name).find(({ record }) => record.name !== owner.name);
+    return provider === undefined ? named : this.state(provider.record.name);
+  }
+
   /** Whether what is selected satisfies a dependency; for `Conflicts` and `Breaks`, whether nothing selected violates it. */
   isMet(dependency: Dependency, owner: PackageRecord): boolean {
     const isNegative = isNegativeDependency(dependency);
