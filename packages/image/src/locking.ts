@@ -43,7 +43,7 @@ export async function obtainLock(
   context: ResolvingContext & { output: OutputDirectory; policy: LockPolicy },
 ): Promise<ObtainedLock> {
   const { surroundings, policy } = context;
-  const request = requestSha256(profile);
+  const request = requestSha256(profile, surroundings.directory);
   const committed = committedLockPath(profile, surroundings.directory);
   const chosen = policy.lockFile ?? (existsSync(committed) ? committed : undefined);
   if (chosen !== undefined && !policy.update) {

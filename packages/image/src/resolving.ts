@@ -14,6 +14,7 @@ import {
   resolvePackages,
 } from "@cvm-build/resolver";
 import type { Store } from "@cvm-build/store";
+import { localName, type LocalPackages, openLocalPackages } from "./local-packages.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Debian's name of each architecture. */
@@ -23,14 +24,15 @@ export const DEBIAN_ARCHITECTURE = { "x86-64": "amd64", arm64: "arm64" } as cons
  * Digest of everything in a profile that decides what a lock holds. Mirrors are not in it: digests make them
  * interchangeable.
  */
-export function requestSha256({ distribution, content, uki, artifacts }: Profile): Sha256Hex {
+export function requestSha256(profile: Profile, directory: string): Sha256Hex {
+  const { distribution, content, uki, artifacts } = profile;
   return requestDigest({
     distribution: distribution.distribution,
     release: distribution.release,
     architecture: distribution.architecture,
     snapshot: distribution.snapshot,
     components: distribution.repositories,
-    packages: content.packages,
+    packages: content.packages.map((request) => localName(request, directory) ?? request),
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
     stub: [uki.stubPackage, uki.stubRelease],
@@ -53,10 +55,11 @@ export async function resolveProfile(
 ): Promise<Lock> {
   const { distribution, content, uki } = profile;
   const architecture = DEBIAN_ARCHITECTURE[distribution.architecture];
-  const { repositories, universe } = await openRelease(distribution.release, { profile, store, surroundings });
+  const local = await openLocalPackages(content.packages, surroundings);
+  const { repositories, universe } = await openRelease(distribution.release, { profile, store, surroundings, local });
   const resolution = resolvePackages(universe, {
     architecture,
-    packages: content.packages,
+    packages: local.packages,
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
   });
@@ -74,7 +77,7 @@ export async function resolveProfile(
   );
   return {
     schema: "cvm-build.lock/1",
-    requestSha256: requestSha256(profile),
+    requestSha256: requestSha256(profile, surroundings.directory),
     distribution: { id: distribution.distribution, release: distribution.release, architecture },
     repositories: [...repositories, ...ofStub.repositories],
     packages: [
@@ -89,8 +92,9 @@ export async function resolveProfile(
 /** The packages that a release of the profile's distribution has now. */
 export async function openRelease(
   release: string,
-  { profile, store, surroundings }: { profile: Profile; store: Store; surroundings: Surroundings },
+  context: { profile: Profile; store: Store; surroundings: Surroundings; local?: LocalPackages },
 ): Promise<{ repositories: LockedRepository[]; universe: PackageUniverse }> {
+  const { profile, store, surroundings, local } = context;
   const {
     distribution,
     repositories: components,
@@ -109,9 +113,10 @@ export async function openRelease(
     ...(snapshot !== undefined && { snapshot }),
     keyrings: keyringFiles(surroundings),
   });
-  const universe = new PackageUniverse(
-    indexes.map(({ repository, packages }) => openPackageIndex(packages, { repository: repository.suite })),
-  );
+  const universe = new PackageUniverse([
+    ...indexes.map(({ repository, packages }) => openPackageIndex(packages, { repository: repository.suite })),
+    ...(local?.indexes ?? []),
+  ]);
   return { repositories, universe };
 }
 

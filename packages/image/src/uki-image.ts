@@ -12,7 +12,7 @@ import {
 import { type Content, readContent, type Segment, segmentSource } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
-import { assembleUki } from "@cvm-build/uki";
+import { assembleUki, SECTION_NAMES, type SectionName } from "@cvm-build/uki";
 import type { Generation } from "./output.ts";
 
 /** The files of an image that boot, as they were written. */
@@ -45,22 +45,28 @@ export function writeUki(build: {
   writeInitrd(segments, generation.path(names.initrd));
 
   using initrd = openFileSource(generation.path(names.initrd));
-  const osRelease = rootfs.tree.follow("/etc/os-release");
   const path = generation.path(names.uki);
+  const sections: Partial<Record<SectionName, ByteSource>> = {
+    ".linux": bytesSource(kernelImage),
+    ".osrel": bytesSource(osRelease(rootfs)),
+    ".cmdline": bytesSource(Buffer.from(kernelCommandLine)),
+    ".initrd": initrd,
+    ".uname": bytesSource(Buffer.from(kernel.release)),
+  };
   assembleUki({
     stub: bytesSource(readContent(stub.content)),
-    sections: [
-      { name: ".linux", content: [bytesSource(kernelImage)] },
-      ...(osRelease?.kind === "file"
-        ? [{ name: ".osrel" as const, content: [bytesSource(readContent(osRelease.content))] }]
-        : []),
-      { name: ".cmdline", content: [bytesSource(Buffer.from(kernelCommandLine))] },
-      { name: ".initrd", content: [initrd] },
-      { name: ".uname", content: [bytesSource(Buffer.from(kernel.release))] },
-    ],
+    sections: SECTION_NAMES.flatMap((name) => {
+      const content = sections[name];
+      return content && content.sizeBytes > 0 ? [{ name, content: [content] }] : [];
+    }),
     output: path,
   });
   return { path, names, kernel, kernelCommandLine };
+}
+
+function osRelease({ tree }: Rootfs): Buffer {
+  const file = tree.follow("/etc/os-release");
+  return file?.kind === "file" ? readContent(file.content) : Buffer.alloc(0);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import {
   type ByteSource,
   chunksOf,
@@ -8,6 +8,7 @@ import {
   openFileSource,
   type Sha256Hex,
   sliceSource,
+  writeFully,
 } from "@cvm-build/bytes";
 import { archivePath, decompress, decompressWhole, readAr, readTar, type TarEntry } from "@cvm-build/fs-writer";
 import { parseControl, relationNames } from "./control.ts";
@@ -56,6 +57,24 @@ export async function decodeDeb(
 ): Promise<DecodedArchive> {
   using source = openFileSource(path);
   checkDigest(source, sha256);
+  const members = openDeb(source);
+  const control = controlIndex(await readControlFiles(members.control));
+  const data = await decodeTar(members.data, tarPath);
+  return { ...data, index: { ...control, entries: data.entries } };
+}
+
+/**
+ * The control stanza of a .deb, as its `control` file has it.
+ * @throws FormatError where it is no .deb
+ */
+export async function readDebControl(path: string): Promise<Buffer> {
+  using source = openFileSource(path);
+  const files = await readControlFiles(openDeb(source).control);
+  return Buffer.from(controlFile(files), "latin1");
+}
+
+/** The two archives of a .deb, still compressed. */
+function openDeb(source: ByteSource): { control: ByteSource; data: ByteSource } {
   const members = readAr(source);
   const part = (pattern: RegExp): ByteSource => {
     const member = members.find(({ name }) => pattern.test(name));
@@ -66,9 +85,7 @@ export async function decodeDeb(
   if (!DEB_FORMAT.test(version.read(0, Math.min(16, version.sizeBytes)).toString("latin1"))) {
     throw new FormatError({ record: "deb", field: "debian-binary" }, "expected format 2.x");
   }
-  const control = await readControl(part(/^control\.tar(\.(gz|xz|zst))?$/));
-  const data = await decodeTar(part(/^data\.tar(\.(gz|xz|zst))?$/), tarPath);
-  return { ...data, index: { ...control, entries: data.entries } };
+  return { control: part(/^control\.tar(\.(gz|xz|zst))?$/), data: part(/^data\.tar(\.(gz|xz|zst))?$/) };
 }
 
 /**
@@ -97,7 +114,7 @@ async function decodeTar(
   try {
     async function* written(): AsyncGenerator<Buffer> {
       for await (const chunk of decompress(source, { maxSizeBytes: MAX_DATA_BYTES })) {
-        for (let done = 0; done < chunk.length;) done += writeSync(descriptor, chunk, done);
+        writeFully(descriptor, chunk);
         hash.update(chunk);
         sizeBytes += chunk.length;
         yield chunk;
@@ -137,7 +154,8 @@ function payloadEntry(entry: TarEntry): PayloadEntry {
   return common;
 }
 
-async function readControl(source: ByteSource): Promise<Omit<PayloadIndex, "entries">> {
+/** The files of a control archive by name, as Latin-1. */
+async function readControlFiles(source: ByteSource): Promise<ReadonlyMap<string, string>> {
   const tar = await decompressWhole(source, { maxSizeBytes: MAX_CONTROL_BYTES });
   const files = new Map<string, string>();
   await readTar([tar], ({ name, type, dataOffsetBytes, sizeBytes }) => {
@@ -147,9 +165,17 @@ async function readControl(source: ByteSource): Promise<Omit<PayloadIndex, "entr
       tar.toString("latin1", dataOffsetBytes, dataOffsetBytes + sizeBytes),
     );
   });
+  return files;
+}
+
+function controlFile(files: ReadonlyMap<string, string>): string {
   const text = files.get("control");
   if (text === undefined) throw new FormatError({ record: "deb" }, "expected a control file");
-  const stanza = parseControl(text);
+  return text;
+}
+
+function controlIndex(files: ReadonlyMap<string, string>): Omit<PayloadIndex, "entries"> {
+  const stanza = parseControl(controlFile(files));
   const required = (field: string): string => {
     const value = stanza.get(field);
     if (!value) throw new FormatError({ record: "control" }, `expected a field ${field}`);

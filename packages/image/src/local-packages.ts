@@ -1,0 +1,58 @@
+import { basename, relative } from "node:path";
+import { CvmError, FormatError } from "@cvm-build/bytes";
+import { openBarePackage, type PackageIndex } from "@cvm-build/resolver";
+import { readDebControl } from "@cvm-build/rootfs";
+import { fileDigest } from "./output.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** The packages that a profile asks for, with those given as files made known by name and version. */
+export interface LocalPackages {
+  /** As `ResolveRequest` wants them. */
+  packages: string[];
+  /** One index a file. */
+  indexes: PackageIndex[];
+}
+
+/** How a lock names a package that is given as a file: by its path below the profiles. Undefined for all others. */
+export function localName(request: string, directory: string): string | undefined {
+  return request.includes("/") ? relative(directory, request) : undefined;
+}
+
+/**
+ * Opens the packages that are given as files (`./reth.deb`), so that they resolve as any other does.
+ * @throws CvmError `package` for what is no .deb
+ */
+export async function openLocalPackages(
+  packages: readonly string[],
+  { directory }: Surroundings,
+): Promise<LocalPackages> {
+  const indexes: PackageIndex[] = [];
+  const requests: string[] = [];
+  for (const request of packages) {
+    const repository = localName(request, directory);
+    if (repository === undefined) requests.push(request);
+    else {
+      const index = await openLocalPackage(request, repository);
+      indexes.push(index);
+      requests.push(...exactRequests(index));
+    }
+  }
+  return { packages: requests, indexes };
+}
+
+async function openLocalPackage(path: string, repository: string): Promise<PackageIndex> {
+  try {
+    const { sizeBytes, sha256 } = fileDigest(path);
+    return openBarePackage(await readDebControl(path), { repository, path: basename(path), sizeBytes, sha256 });
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new CvmError("package", `cannot read package "${repository}": expected a .deb`, { cause });
+  }
+}
+
+/** `name=version` of everything in an index. */
+function exactRequests(index: PackageIndex): string[] {
+  return [...index.names()].flatMap((name) =>
+    index.stanzasOf(name).map((stanza) => `${name}=${index.record(stanza).version}`),
+  );
+}
