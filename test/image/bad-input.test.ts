@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { BuildReport } from "@cvm-build/image";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cvmBuild, cvmBuildJson, REPOSITORY, TEST_STORE } from "../support/cli.ts";
 
@@ -175,20 +175,25 @@ describe("bad input", () => {
     expect(error.message).toContain("busybox=");
   });
 
-  it("names a truncated .deb and the place where it ends", async () => {
+  it("names a truncated .deb, and what is wrong with it", async () => {
     const [first] = storedPackages(lock);
     const whole = first?.bytes ?? Buffer.alloc(0);
-    const cut = whole.subarray(0, whole.length >> 1);
-    profile("truncated", "[Output]\nImageId=truncated\n");
-    mkdirSync(join(project, "profiles/truncated/artifacts"));
-    writeFileSync(join(project, "profiles/truncated/artifacts/cut.deb"), cut);
-    writeFileSync(
-      join(project, "profiles/truncated/artifacts/cut.yaml"),
-      `deb: cut.deb\nsha256: ${createHash("sha256").update(cut).digest("hex")}\n`,
-    );
+    writeFileSync(join(project, "cut.deb"), whole.subarray(0, whole.length >> 1));
+    profile("truncated", "[Output]\nImageId=truncated\n[Content]\nPackages=../../cut.deb\n");
     const error = await failure(["build", "--profile", "truncated"]);
     expect(error).toMatchObject({ exitCode: 3, code: "package" });
-    expect(error.message).toContain('cannot unpack "cut"');
+    expect(error.message).toContain("cut.deb");
+  });
+
+  it("resolves a package that is given as a file, with what it depends on", async () => {
+    const nftables = await downloadPackage("nftables", project);
+    profile("local", `[Output]\nImageId=local\n[Content]\nPackages=../../${nftables}\n`);
+    const { manifest } = await cvmBuildJson<BuildReport>(["build", "--profile", "local"], { cwd: project });
+    const found = manifest.packages.filter(({ name }) => ["nftables", "libnftables1"].includes(name));
+    expect(found.map(({ name, repository }) => [name, repository])).toEqual([
+      ["libnftables1", "trixie"],
+      ["nftables", nftables],
+    ]);
   });
 
   it("refuses an archive whose InRelease was changed", async () => {
@@ -259,6 +264,20 @@ describe("bad input", () => {
     expect(stdout).toMatch(/ 0 damaged/);
   });
 });
+
+/** Fetches a package of trixie into a folder, through a lock, and gives its file name. */
+async function downloadPackage(name: string, project: string): Promise<string> {
+  const path = join(project, "profiles", "download");
+  mkdirSync(path, { recursive: true });
+  writeFileSync(
+    join(path, "cvm.conf"),
+    `[Include]\nInclude=../base/cvm.conf\n[Output]\nImageId=download\n[Content]\nPackages=${name}\n`,
+  );
+  const { directory } = await cvmBuildJson<BuildReport>(["build", "--profile", "download"], { cwd: project });
+  const stored = storedPackages(join(directory, "cvm.lock")).find((each) => each.path.includes(`/${name}_`));
+  writeFileSync(join(project, `${name}.deb`), stored?.bytes ?? "");
+  return `${name}.deb`;
+}
 
 /** What the first mirror of the host's apt has for trixie, as the store finds it. */
 async function fetchInRelease(): Promise<string> {

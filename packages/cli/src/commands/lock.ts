@@ -12,12 +12,14 @@ export const lock: Command = {
     ["$0 lock --profile minimal --output minimal.lock", "write the lock elsewhere"],
   ],
   flags: (parser) =>
-    artifactFlags(profileFlags(parser)).option("output", {
-      alias: "o",
-      type: "string",
-      requiresArg: true,
-      describe: "Where to write the lock [default: cvm.lock in the last profile's folder]",
-    }),
+    artifactFlags(profileFlags(parser))
+      .option("update", { type: "boolean", describe: "Take what the archive has now; lock always does", default: true })
+      .option("output", {
+        alias: "o",
+        type: "string",
+        requiresArg: true,
+        describe: "Where to write the lock [default: cvm.lock in the last profile's folder]",
+      }),
   async run(flags: Flags, surroundings: Surroundings): Promise<Outcome> {
     const output = text(flags, "output");
     const report = await lockImage(
