@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import {
+  type ByteSource,
   bytesSource,
   chunksOf,
   CvmError,
