@@ -1,1 +1,104 @@
-export {};
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { unpackWithDpkg } from "./dpkg.ts";
+import { buildWithMkosi, findMkosi } from "./mkosi.ts";
+import { type Figures, median, timed } from "./timed.ts";
+
+// `pnpm bench`: the peer's baseline, built as its users build it. Prints a table and leaves nothing behind. Peers run in
+// the same minutes on the same machine, so that the ratios hold where the seconds do not.
+//
+//   pnpm bench                                   three runs of each
+//   pnpm bench --runs 7
+//   CVM_BENCH_MKOSI=/path/to/bin/mkosi pnpm bench    with mkosi itself as a peer
+
+const MAIN = join(import.meta.dirname, "../packages/cli/src/main.ts");
+
+interface Row {
+  name: string;
+  figures: Figures;
+  /** What the row is to reach. */
+  reach?: string;
+}
+
+const scratch = mkdtempSync(join(tmpdir(), "cvm-bench-"));
+try {
+  const runs = Number(process.argv[process.argv.indexOf("--runs") + 1]) || 3;
+  console.log(`82 packages of Debian trixie, one UKI: ${availableParallelism()} cores, medians of ${runs} runs\n`);
+  print(bench(runs));
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}
+
+function bench(runs: number): Row[] {
+  const project = join(scratch, "project");
+  const store = join(scratch, "store");
+  mkdirSync(project);
+  cpSync(join(import.meta.dirname, "profiles"), join(project, "profiles"), { recursive: true });
+  const build = (...flags: string[]): Figures =>
+    timed([process.execPath, MAIN, "--profile", "baseline", "--cache-dir", store, "--quiet", ...flags], {
+      cwd: project,
+    });
+  const measure = (action: () => Figures): Figures => median(Array.from({ length: runs }, action));
+
+  build();
+  const lock = join(project, "build/baseline/cvm.lock");
+  let edits = 0;
+  const rows: Row[] = [
+    {
+      name: "packages cached, nothing unpacked",
+      reach: "4 s, 400 MB",
+      figures: measure(() => {
+        rmSync(join(store, "derived"), { recursive: true, force: true });
+        return build("--force");
+      }),
+    },
+    { name: "everything cached, built again", figures: measure(() => build("--force")) },
+    { name: "nothing changed", reach: "0.5 s", figures: measure(() => build()) },
+    {
+      name: "one service file changed",
+      reach: "1 s",
+      figures: measure(() => {
+        describeService(project, `edit ${++edits}`);
+        return build();
+      }),
+    },
+    {
+      name: "peer: dpkg-deb | tar, one package after another",
+      figures: measure(() => unpackWithDpkg(store, lock, scratch)),
+    },
+  ];
+  const mkosi = findMkosi();
+  if (mkosi === undefined) return rows;
+  return [...rows, { name: "peer: mkosi, packages cached", figures: measure(() => buildWithMkosi(mkosi, scratch)) }];
+}
+
+function describeService(project: string, description: string): void {
+  const path = join(project, "profiles/baseline/services/beacon.yaml");
+  const text = readFileSync(path, "utf8");
+  writeFileSync(path, text.replace(/^description: .*$/m, `description: ${description}`));
+}
+
+/** Wall and CPU time, memory, and how often a peer's wall time holds ours. */
+function print(rows: readonly Row[]): void {
+  const peers = rows.filter(({ name }) => name.startsWith("peer: "));
+  const headings = ["", "wall s", "CPU s", "peak MB", "reach", ...peers.map((_, index) => `peer ${index + 1} / this`)];
+  const cells = rows.map(({ name, figures, reach = "" }) => [
+    name,
+    figures.wallSec.toFixed(2),
+    figures.cpuSec.toFixed(2),
+    String(Math.round(figures.peakBytes / 1e6)),
+    reach,
+    ...peers.map((peer) => (peer.figures.wallSec / figures.wallSec).toFixed(1)),
+  ]);
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  for (const row of [headings, ...cells]) {
+    console.log(
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .join("  "),
+    );
+  }
+}
