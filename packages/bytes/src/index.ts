@@ -25,6 +25,15 @@ export {
   u8,
   type ValueOf,
 } from "./record.ts";
-export { bytesSource, type ByteSource, chunksOf, type FileSource, openFileSource, sliceSource } from "./source.ts";
+export {
+  borrowedChunksOf,
+  bytesSource,
+  type ByteSource,
+  chunksOf,
+  type FileSource,
+  openFileSource,
+  sliceSource,
+  sourceSha256,
+} from "./source.ts";
 export { type ProgressEvent, type ReportProgress } from "./progress.ts";
 export { writeFully } from "./write.ts";

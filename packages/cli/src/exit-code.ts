@@ -1,5 +1,5 @@
 import { CvmError } from "@cvm-build/bytes";
-import { STORE_ERROR_CODES } from "@cvm-build/image";
+import type { StoreErrorCode } from "@cvm-build/image";
 
 /** What the process tells its caller. */
 export const EXIT = {
@@ -19,9 +19,29 @@ export const EXIT = {
 /** Errors of the command line and of settings; those of profile files all begin with `profile-`. */
 const USAGE_CODES = ["usage", "setting", "service", "kernel-modules", "extra-tree"];
 
-/** Inputs that cannot be had, or are not what they should be. */
-const INPUT_CODES: readonly string[] = [
-  ...STORE_ERROR_CODES,
+/** What the store says: an input that cannot be had or verified. */
+const STORE_CODES = {
+  offline: true,
+  unreachable: true,
+  "not-found": true,
+  "digest-mismatch": true,
+  "size-mismatch": true,
+  signature: true,
+  keyring: true,
+  expired: true,
+  "not-yet-valid": true,
+  "wrong-repository": true,
+  malformed: true,
+  "package-gone": true,
+  artifact: true,
+  "disk-full": true,
+  "store-unusable": true,
+  damaged: true,
+  aborted: true,
+} satisfies Record<StoreErrorCode, true>;
+
+/** The same, said by those that read or resolve inputs. */
+const INPUT_CODES = [
   "format",
   "lock",
   "lock-missing",
@@ -37,5 +57,5 @@ const INPUT_CODES: readonly string[] = [
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof CvmError)) return EXIT.internal;
   if (USAGE_CODES.includes(error.code) || error.code.startsWith("profile-")) return EXIT.usage;
-  return INPUT_CODES.includes(error.code) ? EXIT.input : EXIT.failed;
+  return error.code in STORE_CODES || INPUT_CODES.includes(error.code) ? EXIT.input : EXIT.failed;
 }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import {
-  bytesSource,
+  borrowedChunksOf,
   type ByteSource,
-  chunksOf,
+  bytesSource,
   type FileSource,
   finishSha256,
   FormatError,
@@ -31,8 +31,8 @@ export function readContent(content: Content): Buffer {
 }
 
 /**
- * A content in buffers of at most 1 MiB, for files that should not be in memory as a whole. Whether it has its digest
- * shows only at the end: what was made of the buffers counts only once the iteration is done.
+ * A content in buffers that are each good only until the next is asked for, for files that should not be in memory as a
+ * whole. Whether it has its digest shows only at the end: what was made of them counts only once the iteration is done.
  * @throws FormatError, after the last buffer, where the place no longer holds those bytes
  */
 export function* contentChunks(content: Content): Generator<Buffer> {
@@ -50,7 +50,7 @@ export class ContentReader implements Disposable {
     const source = isPlaced ? this.#sourceAt(content.file.path) : bytesSource(content.bytes);
     const offsetBytes = isPlaced ? content.file.offsetBytes : 0;
     const hash = createHash("sha256");
-    for (const chunk of chunksOf(source, { offsetBytes, sizeBytes: content.sizeBytes })) {
+    for (const chunk of borrowedChunksOf(source, { offsetBytes, sizeBytes: content.sizeBytes })) {
       hash.update(chunk);
       yield chunk;
     }

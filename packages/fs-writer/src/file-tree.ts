@@ -100,10 +100,15 @@ export class FileTree {
 
   /** Every path and node, parents before children, names in byte order. */
   *entries(from = "/"): Generator<[path: string, node: TreeNode]> {
-    const node = this.#nodes.get(from);
-    if (!node) return;
-    yield [from, node];
-    for (const name of this.list(from)) yield* this.entries(join(from, name));
+    const waiting = [from];
+    for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+      const node = this.#nodes.get(path);
+      if (!node) continue;
+      yield [path, node];
+      if (node.kind !== "directory") continue;
+      const names = this.list(path);
+      for (let index = names.length - 1; index >= 0; index--) waiting.push(join(path, names[index] ?? ""));
+    }
   }
 
   #walk(path: string, { followLast }: { followLast: boolean }): string | undefined {

@@ -1,8 +1,9 @@
-import { basename, relative } from "node:path";
+import { basename } from "node:path";
 import { CvmError, FormatError } from "@cvm-build/bytes";
 import { openBarePackage, type PackageIndex } from "@cvm-build/resolver";
 import { readDebControl } from "@cvm-build/rootfs";
 import { fileDigest } from "./output.ts";
+import { localName } from "./request-digest.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** The packages that a profile asks for, with those given as files made known by name and version. */
@@ -11,11 +12,6 @@ export interface LocalPackages {
   packages: string[];
   /** One index a file. */
   indexes: PackageIndex[];
-}
-
-/** How a lock names a package that is given as a file: by its path below the profiles. Undefined for all others. */
-export function localName(request: string, directory: string): string | undefined {
-  return request.includes("/") ? relative(directory, request) : undefined;
 }
 
 /**

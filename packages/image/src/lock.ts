@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { diffLocks, encodeLock, type LockChange, parseLock } from "@cvm-build/resolver";
-import { loadSelection, storeOf } from "./build.ts";
+import { loadSelection } from "./selection.ts";
+import { storeOf } from "./store.ts";
 import { committedLockPath } from "./locking.ts";
 import { resolveProfile } from "./resolving.ts";
 import type { ProfileSelection, Surroundings } from "./surroundings.ts";

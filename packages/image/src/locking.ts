@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 import type { Profile } from "@cvm-build/profile";
-import { encodeLock, type Lock, parseLock } from "@cvm-build/resolver";
+import { type Lock, parseLock } from "@cvm-build/resolver";
 import type { OutputDirectory } from "./output.ts";
-import { requestSha256, resolveProfile, type ResolvingContext } from "./resolving.ts";
+import { requestSha256 } from "./request-digest.ts";
+import type { Surroundings } from "./surroundings.ts";
 
 /** Name of a lock, in a profile's folder and beside an image. */
 export const LOCK_FILE = "cvm.lock";
@@ -34,33 +35,31 @@ export function committedLockPath(profile: Profile, directory: string): string {
 }
 
 /**
- * The lock of a build: the one asked for, the profile's own, the one that the last build of the same request left
- * beside its image, or a new one.
- * @throws CvmError `lock-missing`, `lock-stale`
+ * The lock of a build, where there is one: the one asked for, the profile's own, or the one that the last build of the
+ * same request left beside its image.
+ * @throws CvmError `lock-stale`, `lock` for one that cannot be read
  */
-export async function obtainLock(
+export function findLock(
   profile: Profile,
-  context: ResolvingContext & { output: OutputDirectory; policy: LockPolicy },
-): Promise<ObtainedLock> {
-  const { surroundings, policy } = context;
+  context: { surroundings: Surroundings; output: OutputDirectory; policy: LockPolicy },
+): ObtainedLock | undefined {
+  const { surroundings, output, policy } = context;
+  if (policy.update) return undefined;
   const request = requestSha256(profile, surroundings.directory);
   const committed = committedLockPath(profile, surroundings.directory);
   const chosen = policy.lockFile ?? (existsSync(committed) ? committed : undefined);
-  if (chosen !== undefined && !policy.update) {
-    const text = readLockText(chosen);
-    const lock = parseLock(text, { file: chosen });
-    if (lock.requestSha256 !== request) throw staleLock(chosen, profile);
-    return { lock, text, origin: { kind: "file", path: chosen } };
+  if (chosen !== undefined) {
+    const path = resolve(surroundings.invocationDirectory, chosen);
+    const text = readLockText(path);
+    const lock = parseLock(text, { file: path });
+    if (lock.requestSha256 !== request) throw staleLock(path, profile);
+    return { lock, text, origin: { kind: "file", path } };
   }
-  const left = policy.update ? undefined : context.output.read(LOCK_FILE);
-  if (left !== undefined) {
-    const path = join(context.output.path, LOCK_FILE);
-    const lock = parseLock(left, { file: path });
-    if (lock.requestSha256 === request) return { lock, text: left, origin: { kind: "file", path } };
-  }
-  if (policy.locked === true) throw lockMissing(committed);
-  const lock = await resolveProfile(profile, context);
-  return { lock, text: encodeLock(lock), origin: { kind: "resolved" } };
+  const left = output.read(LOCK_FILE);
+  if (left === undefined) return undefined;
+  const path = join(output.path, LOCK_FILE);
+  const lock = parseLock(left, { file: path });
+  return lock.requestSha256 === request ? { lock, text: left, origin: { kind: "file", path } } : undefined;
 }
 
 function readLockText(path: string): string {
@@ -79,7 +78,9 @@ function staleLock(path: string, profile: Profile): CvmError {
   );
 }
 
-function lockMissing(path: string): CvmError {
+/** The error of a `--locked` build without a lock. */
+export function lockMissing(profile: Profile, { directory }: Surroundings): CvmError {
+  const path = committedLockPath(profile, directory);
   return new CvmError("lock-missing", `cannot build --locked: expected a lock at "${path}", got none`, {
     hint: "run cvm-build lock once and keep its cvm.lock, or give one with --lock FILE",
   });

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 import { findTools, probeHost } from "@cvm-build/vm";
-import { loadSelection } from "./build.ts";
+import { loadSelection } from "./selection.ts";
 import { OutputDirectory } from "./output.ts";
 import type { ProfileSelection, Surroundings } from "./surroundings.ts";
 

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   lstatSync,
   mkdirSync,
@@ -12,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { chunksOf, CvmError, finishSha256, openFileSource, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
+import { CvmError, openFileSource, sha256Hex, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
 
 /**
  * `build/<image-id>` is a symbolic link to one generation below `build/.<image-id>/`. A build fills a generation of its
@@ -101,7 +100,12 @@ export class Generation implements Disposable {
 
   write(name: string, data: string | Uint8Array): void {
     writeFileSync(this.path(name), data, { mode: 0o644 });
-    this.#digests.set(name, { sizeBytes: Buffer.byteLength(data), sha256: sha256Hex(data) });
+    this.written(name, { sizeBytes: Buffer.byteLength(data), sha256: sha256Hex(data) });
+  }
+
+  /** Notes the digest of a file that somebody else wrote to its `path`. */
+  written(name: string, digest: FileDigest): void {
+    this.#digests.set(name, digest);
   }
 
   /** Size and SHA-256 of a file that is written and stays as it is. Read once. */
@@ -163,9 +167,7 @@ export interface FileDigest {
 /** Size and SHA-256 of a file, read in pieces. */
 export function fileDigest(path: string): FileDigest {
   using source = openFileSource(path);
-  const hash = createHash("sha256");
-  for (const chunk of chunksOf(source)) hash.update(chunk);
-  return { sizeBytes: source.sizeBytes, sha256: finishSha256(hash) };
+  return { sizeBytes: source.sizeBytes, sha256: sourceSha256(source) };
 }
 
 /** Generations are named `<process id>-<random>`. */

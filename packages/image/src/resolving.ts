@@ -1,44 +1,25 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Sha256Hex } from "@cvm-build/bytes";
 import { SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import {
+  encodeLock,
   type Lock,
   type LockedPackage,
   type LockedRepository,
   openPackageIndex,
   PackageUniverse,
-  requestDigest,
   resolveAlone,
   resolvePackages,
 } from "@cvm-build/resolver";
 import type { Store } from "@cvm-build/store";
-import { localName, type LocalPackages, openLocalPackages } from "./local-packages.ts";
+import { type LocalPackages, openLocalPackages } from "./local-packages.ts";
+import type { ObtainedLock } from "./locking.ts";
+import { requestSha256 } from "./request-digest.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Debian's name of each architecture. */
 export const DEBIAN_ARCHITECTURE = { "x86-64": "amd64", arm64: "arm64" } as const;
-
-/**
- * Digest of everything in a profile that decides what a lock holds. Mirrors are not in it: digests make them
- * interchangeable.
- */
-export function requestSha256(profile: Profile, directory: string): Sha256Hex {
-  const { distribution, content, uki, artifacts } = profile;
-  return requestDigest({
-    distribution: distribution.distribution,
-    release: distribution.release,
-    architecture: distribution.architecture,
-    snapshot: distribution.snapshot,
-    components: distribution.repositories,
-    packages: content.packages.map((request) => localName(request, directory) ?? request),
-    withEssential: content.withEssential,
-    withRecommends: content.withRecommends,
-    stub: [uki.stubPackage, uki.stubRelease],
-    artifacts: artifacts.map(({ name, source }) => ({ name, source })),
-  });
-}
 
 /** What resolving needs beside the profile. */
 export interface ResolvingContext {
@@ -46,6 +27,12 @@ export interface ResolvingContext {
   surroundings: Surroundings;
   /** Files that stand in for artefacts, by name. */
   artifacts: ReadonlyMap<string, string>;
+}
+
+/** A new lock for a profile, with its text. */
+export async function resolveAnew(profile: Profile, context: ResolvingContext): Promise<ObtainedLock> {
+  const lock = await resolveProfile(profile, context);
+  return { lock, text: encodeLock(lock), origin: { kind: "resolved" } };
 }
 
 /** Resolves a profile against its archives as they are now. The only step that asks what is newest. */

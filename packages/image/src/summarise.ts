@@ -1,5 +1,5 @@
 import type { MergedSetting, Profile, UnsupportedSetting } from "@cvm-build/profile";
-import { loadSelection } from "./build.ts";
+import { loadSelection } from "./selection.ts";
 import type { ProfileSelection, Surroundings } from "./surroundings.ts";
 
 /** A merged configuration and where each value came from. */

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import {
+  borrowedChunksOf,
   type ByteSource,
   bytesSource,
-  chunksOf,
   CvmError,
   finishSha256,
   FormatError,
@@ -14,7 +14,7 @@ import { type Content, readContent, type Segment, segmentSource } from "@cvm-bui
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
 import { assembleUki, SECTION_NAMES, type SectionName } from "@cvm-build/uki";
-import type { Generation } from "./output.ts";
+import type { FileDigest, Generation } from "./output.ts";
 
 /** The files of an image that boot, as they were written. */
 export interface WrittenUki {
@@ -43,7 +43,7 @@ export function writeUki(build: {
   const kernelCommandLine = profile.content.kernelCommandLine.join(" ");
   generation.write(names.kernel, kernelImage);
   generation.write(names.cmdline, kernelCommandLine);
-  writeInitrd(segments, generation.path(names.initrd));
+  generation.written(names.initrd, writeInitrd(segments, generation.path(names.initrd)));
 
   using initrd = openFileSource(generation.path(names.initrd));
   const path = generation.path(names.uki);
@@ -74,22 +74,27 @@ function osRelease({ tree }: Rootfs): Buffer {
  * Writes an initrd: its segments one after another, each compared with its digest on the way.
  * @throws FormatError where the cache holds other bytes
  */
-function writeInitrd(segments: readonly Segment[], path: string): void {
+function writeInitrd(segments: readonly Segment[], path: string): FileDigest {
+  const whole = createHash("sha256");
+  let sizeBytes = 0;
   const descriptor = openSync(path, "w", 0o644);
   try {
     for (const segment of segments) {
       const hash = createHash("sha256");
       using source = segmentSource(segment);
-      for (const chunk of chunksOf(source)) {
+      for (const chunk of borrowedChunksOf(source)) {
         hash.update(chunk);
+        whole.update(chunk);
         writeFully(descriptor, chunk);
       }
+      sizeBytes += source.sizeBytes;
       if (finishSha256(hash) === segment.sha256) continue;
       throw new FormatError({ record: segment.path }, `expected a segment with SHA-256 ${segment.sha256}`);
     }
   } finally {
     closeSync(descriptor);
   }
+  return { sizeBytes, sha256: finishSha256(whole) };
 }
 
 function noKernel(profile: Profile): CvmError {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { ByteSource, HashAlgorithm } from "@cvm-build/bytes";
+import { borrowedChunksOf, type ByteSource, type HashAlgorithm } from "@cvm-build/bytes";
 import type { ByteRange } from "@cvm-build/uki";
 
 /** A piece of what is hashed: a stretch of the image, or bytes that firmware or stub make themselves. */
@@ -19,9 +19,6 @@ export type StreamDigests = string[];
 export function streamBytes({ parts }: DigestStream): number {
   return parts.reduce((sum, part) => sum + ("bytes" in part ? part.bytes.byteLength : part.sizeBytes), 0);
 }
-
-/** How much is read at a time: what stays in the processor's cache while each algorithm takes its turn. */
-const CHUNK_BYTES = 1 << 16;
 
 /**
  * Hashes streams of an image, each once, whatever the number of its marks.
@@ -50,15 +47,8 @@ function hashStream(
   for (const [index, part] of parts.entries()) {
     if (marks[taken.length] === index) taken.push(hashes.map((hash) => hash.copy().digest("hex")));
     if ("bytes" in part) update(part.bytes);
-    else readChunks(image, part, update);
+    else for (const chunk of borrowedChunksOf(image, part)) update(chunk);
   }
   taken.push(hashes.map((hash) => hash.digest("hex")));
   return algorithms.map((_, index) => taken.map((digests) => digests[index] ?? ""));
-}
-
-function readChunks(image: ByteSource, range: ByteRange, take: (chunk: Buffer) => void): void {
-  const end = range.offsetBytes + range.sizeBytes;
-  for (let offset = range.offsetBytes; offset < end; offset += CHUNK_BYTES) {
-    take(image.read(offset, Math.min(CHUNK_BYTES, end - offset)));
-  }
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
-import { chunksOf, CvmError, finishSha256, openFileSource } from "@cvm-build/bytes";
+import { borrowedChunksOf, CvmError, finishSha256, openFileSource } from "@cvm-build/bytes";
 import { compareUtf8, type Content, type FileTree, type Origin, type TreeNode } from "@cvm-build/fs-writer";
 import { landingPath } from "./packages/landing-path.ts";
 import type { Payload } from "./packages/payload.ts";
@@ -96,7 +96,7 @@ function* diskNode(
 export function diskContent(path: string): Content {
   using source = openFileSource(path);
   const hash = createHash("sha256");
-  for (const chunk of chunksOf(source)) hash.update(chunk);
+  for (const chunk of borrowedChunksOf(source)) hash.update(chunk);
   return { sizeBytes: source.sizeBytes, sha256: finishSha256(hash), file: { path, offsetBytes: 0 } };
 }
 

@@ -1,5 +1,5 @@
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
-import { type ByteSource, chunksOf, compareCodeUnits, FormatError } from "@cvm-build/bytes";
+import { closeSync, openSync, rmSync } from "node:fs";
+import { borrowedChunksOf, type ByteSource, compareCodeUnits, FormatError, writeFully } from "@cvm-build/bytes";
 import { joinSources } from "./content.ts";
 import { ukiError } from "./error.ts";
 import { IMAGE_DLLCHARACTERISTICS_NX_COMPAT, SECTION_FLAGS } from "./pe/format.ts";
@@ -159,7 +159,7 @@ function writePlan(output: string, plan: PePlan, contents: readonly ByteSource[]
     descriptor = openSync(output, "w", 0o644);
     writeFully(descriptor, plan.head);
     for (const [index, { paddedBytes, sizeBytes }] of plan.sections.entries()) {
-      for (const chunk of chunksOf(contents[index] as ByteSource)) writeFully(descriptor, chunk);
+      for (const chunk of borrowedChunksOf(contents[index] as ByteSource)) writeFully(descriptor, chunk);
       writeZeros(descriptor, paddedBytes - sizeBytes);
     }
     closeSync(descriptor);
@@ -174,10 +174,6 @@ function writeZeros(descriptor: number, sizeBytes: number): void {
   for (let left = sizeBytes; left > 0; left -= ZEROS.length) {
     writeFully(descriptor, ZEROS.subarray(0, Math.min(left, ZEROS.length)));
   }
-}
-
-function writeFully(descriptor: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
 }
 
 function discard(output: string, descriptor: number): void {

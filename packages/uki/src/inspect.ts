@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import {
   type ByteSource,
-  chunksOf,
+  borrowedChunksOf,
   finishSha256,
   HASH_ALGORITHMS,
   type HashAlgorithm,
@@ -85,6 +85,6 @@ function inspectSections(sections: UkiSections): InspectedSection[] {
 
 function hashSource(source: ByteSource): Sha256Hex {
   const hash = createHash("sha256");
-  for (const chunk of chunksOf(source)) hash.update(chunk);
+  for (const chunk of borrowedChunksOf(source)) hash.update(chunk);
   return finishSha256(hash);
 }

@@ -11,7 +11,7 @@ export const inspect: Command = {
   flags: (parser) =>
     parser.positional("image", { type: "string", describe: "A UKI, made by anyone", demandOption: true }),
   async run(flags: Flags, surroundings: Surroundings): Promise<Outcome> {
-    const report = inspectImage({ image: text(flags, "image") ?? "" }, surroundings);
+    const report = await inspectImage({ image: text(flags, "image") ?? "" }, surroundings);
     return { json: report, text: (painter) => renderInspection(report, painter), exitCode: 0 };
   },
 };

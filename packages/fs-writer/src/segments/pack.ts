@@ -7,7 +7,7 @@ import type { FileTree } from "../file-tree.ts";
 import { WorkerPool } from "../workers/worker-pool.ts";
 import { planSegments, type SegmentPlan, type SegmentSettings } from "./plan.ts";
 import { type Segment, SEGMENT_KIND } from "./segment.ts";
-import type { SegmentTask, WrittenSegment } from "./write-segment.ts";
+import { type SegmentTask, writeSegment, type WrittenSegment } from "./write-segment.ts";
 
 /** Where segments are kept, and how they are made. */
 export interface PackOptions extends SegmentSettings {
@@ -27,6 +27,9 @@ export interface PackedSegments {
   /** Extended attributes that the archive cannot carry, such as `security.capability`, in tree order. */
   losses: XattrLoss[];
 }
+
+/** Up to here all that is missing is packed in this thread: starting others would take longer. */
+const LITTLE_BYTES = 2 << 20;
 
 /** The module that packs segments, for a `WorkerPool`. */
 export const SEGMENT_WORKER = new URL("./segment-worker.ts", import.meta.url);
@@ -60,13 +63,15 @@ type PackingOptions = PackOptions & { segments: Map<SegmentPlan, Segment> };
 async function packMissing(missing: readonly SegmentPlan[], options: PackingOptions): Promise<void> {
   const ownPool = options.pool ? undefined : new WorkerPool({ module: SEGMENT_WORKER, size: options.threads ?? 1 });
   const pool = options.pool ?? (ownPool as WorkerPool);
+  const isLittle = missing.reduce((sum, { weightBytes }) => sum + weightBytes, 0) <= LITTLE_BYTES;
+  const write = (task: SegmentTask): Promise<WrittenSegment> => (isLittle ? writeSegment(task) : pool.run(task));
   const queue = [...missing].sort((a, b) => a.weightBytes - b.weightBytes);
   const failures = new Map<SegmentPlan, unknown>();
   let done = 0;
   const packNext = async (): Promise<void> => {
     for (let plan = queue.pop(); plan && failures.size === 0; plan = queue.pop()) {
       try {
-        options.segments.set(plan, await packOne(plan, { ...options, pool }));
+        options.segments.set(plan, await packOne(plan, { ...options, write }));
       } catch (error) {
         failures.set(plan, error);
         return;
@@ -84,12 +89,15 @@ async function packMissing(missing: readonly SegmentPlan[], options: PackingOpti
   if (failed) throw failures.get(failed);
 }
 
-async function packOne(plan: SegmentPlan, options: PackOptions & { pool: WorkerPool }): Promise<Segment> {
-  const { cache, compression, mtimeClampSec, pool } = options;
+async function packOne(
+  plan: SegmentPlan,
+  options: PackOptions & { write: (task: SegmentTask) => Promise<WrittenSegment> },
+): Promise<Segment> {
+  const { cache, compression, mtimeClampSec, write } = options;
   const temporaryPath = cache.reserve();
   const task: SegmentTask = { entries: plan.entries, compression, mtimeClampSec, temporaryPath };
   try {
-    const written = await pool.run<SegmentTask, WrittenSegment>(task);
+    const written = await write(task);
     const { uncompressedSizeBytes } = written;
     const object = cache.commit(SEGMENT_KIND, plan.key, { temporaryPath, ...written, meta: { uncompressedSizeBytes } });
     return segmentOf(plan, object, { uncompressedSizeBytes, fromCache: false });

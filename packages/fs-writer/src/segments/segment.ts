@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { chunksOf, type FileSource, finishSha256, FormatError, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
+import { type FileSource, FormatError, openFileSource, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
 import type { Origin } from "../tree.ts";
 
 /** The kind under which segments are kept in a `DerivedCache`. */
@@ -38,8 +37,6 @@ export function segmentSource(segment: Segment): FileSource {
  */
 export function verifySegment(segment: Segment): void {
   using source = segmentSource(segment);
-  const hash = createHash("sha256");
-  for (const chunk of chunksOf(source)) hash.update(chunk);
-  if (source.sizeBytes === segment.sizeBytes && finishSha256(hash) === segment.sha256) return;
+  if (source.sizeBytes === segment.sizeBytes && sourceSha256(source) === segment.sha256) return;
   throw new FormatError({ record: segment.path }, `expected a segment with SHA-256 ${segment.sha256}`);
 }

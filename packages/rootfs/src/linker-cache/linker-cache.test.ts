@@ -1,5 +1,6 @@
 import { contentOf, FileTree, readContent } from "@cvm-build/fs-writer";
 import { describe, expect, it } from "vitest";
+import { CacheFixture } from "../cache.fixture.ts";
 import { makeLibrary } from "../elf/elf.fixture.ts";
 import { profileFixture } from "../profile.fixture.ts";
 import { dumpLinkerCache } from "./dump.ts";
@@ -27,7 +28,8 @@ function makeTree(nodes: Record<string, Buffer | string>): FileTree {
 }
 
 function finish(tree: FileTree) {
-  return linkerCacheFinisher.finish(tree, { profile: profileFixture() } as never);
+  using cache = new CacheFixture();
+  return linkerCacheFinisher.finish(tree, { profile: profileFixture(), cache });
 }
 
 function cacheOf(tree: FileTree): string {

@@ -3,6 +3,7 @@ import type { Finisher } from "../finisher.ts";
 import { finisherEditor } from "../finishers/editor.ts";
 import type { TreeEditor } from "../tree-editor.ts";
 import { compareCachedLibraries } from "./compare.ts";
+import { LibraryFactsCache } from "./facts-cache.ts";
 import { listLibraryDirectories } from "./ld-so-conf.ts";
 import { resolveDirectories, scanDirectory } from "./scan.ts";
 import { encodeLinkerCache } from "./writer.ts";
@@ -22,7 +23,9 @@ export const linkerCacheFinisher: Finisher = {
       directories.map(({ resolved }) => resolved),
     );
     if (generator === undefined) return editor.effect("no glibc in the tree");
-    const results = directories.map((directory) => scanDirectory(tree, directory));
+    const facts = new LibraryFactsCache(context.cache, tree);
+    const results = directories.map((directory) => scanDirectory(tree, directory, { facts }));
+    facts.save();
     for (const { links, stale } of results) {
       for (const path of stale) editor.remove(path);
       for (const link of links) placeLink(tree, link, editor);

@@ -1,9 +1,8 @@
-import { FormatError } from "@cvm-build/bytes";
-import { type FileTree, readContent } from "@cvm-build/fs-writer";
-import { isElf } from "../elf/reader.ts";
+import type { FileTree } from "@cvm-build/fs-writer";
 import { compareLibraryNames } from "./compare.ts";
 import type { CachedLibrary } from "./format.ts";
-import { type LibraryFacts, readLibrary } from "./library.ts";
+import type { LibraryFactsCache } from "./facts-cache.ts";
+import type { LibraryFacts } from "./library.ts";
 
 /** A directory to scan. */
 export interface LibraryDirectory {
@@ -60,7 +59,11 @@ export function resolveDirectories(tree: FileTree, paths: readonly string[]): Li
 }
 
 /** Finds the newest library of each soname in a directory, as `ldconfig` does, whatever the order of its entries. */
-export function scanDirectory(tree: FileTree, directory: LibraryDirectory): ScanResult {
+export function scanDirectory(
+  tree: FileTree,
+  directory: LibraryDirectory,
+  { facts: cache }: { facts: LibraryFactsCache },
+): ScanResult {
   const result: ScanResult = { libraries: [], links: [], stale: [], unread: [] };
   const bySoname = new Map<string, Candidate>();
   for (const name of tree.list(directory.resolved)) {
@@ -71,9 +74,9 @@ export function scanDirectory(tree: FileTree, directory: LibraryDirectory): Scan
     const target = tree.follow(path);
     if (isLink && !target && name.includes(".so.")) result.stale.push(path);
     if (target?.kind !== "file" || target.content.sizeBytes < MIN_LIBRARY_BYTES) continue;
-    const facts = readFacts(readContent(target.content));
+    const facts = cache.factsOf(target.content);
     if (facts === "unread") result.unread.push(path);
-    if (!facts || facts === "unread") continue;
+    if (typeof facts === "string") continue;
     offer(bySoname, { name, isLink, facts });
   }
   for (const [soname, { name, isLink, facts }] of bySoname) {
@@ -90,16 +93,6 @@ export function scanDirectory(tree: FileTree, directory: LibraryDirectory): Scan
     });
   }
   return result;
-}
-
-function readFacts(bytes: Buffer): LibraryFacts | "unread" | undefined {
-  if (!isElf(bytes)) return undefined;
-  try {
-    return readLibrary(bytes);
-  } catch (error) {
-    if (error instanceof FormatError) return "unread";
-    throw error;
-  }
 }
 
 /** Takes a candidate unless its soname has a better one: a file before a link, then the newer name. */

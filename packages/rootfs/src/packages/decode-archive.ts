@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import {
   type ByteSource,
-  chunksOf,
   finishSha256,
   FormatError,
   openFileSource,
   type Sha256Hex,
   sliceSource,
+  sourceSha256,
   writeFully,
 } from "@cvm-build/bytes";
 import { archivePath, decompress, decompressWhole, readAr, readTar, type TarEntry } from "@cvm-build/fs-writer";
@@ -195,9 +195,7 @@ function controlIndex(files: ReadonlyMap<string, string>): Omit<PayloadIndex, "e
 }
 
 function checkDigest(source: ByteSource, expected: Sha256Hex): void {
-  const hash = createHash("sha256");
-  for (const chunk of chunksOf(source)) hash.update(chunk);
-  const actual = finishSha256(hash);
+  const actual = sourceSha256(source);
   if (actual !== expected) {
     throw new FormatError(
       { record: "file" },

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type ByteSource, chunksOf, FormatError, type HashAlgorithm } from "@cvm-build/bytes";
+import { type ByteSource, borrowedChunksOf, FormatError, type HashAlgorithm } from "@cvm-build/bytes";
 import { DataDirectory, OptionalHeader64, SECURITY_DIRECTORY } from "./format.ts";
 import { type PeImage, readPeHeaders } from "./reader.ts";
 
@@ -61,7 +61,7 @@ export function authenticodeDigests<A extends HashAlgorithm>(
 ): Record<A, string> {
   const hashes = algorithms.map((algorithm) => createHash(algorithm));
   for (const range of authenticodeRanges(source)) {
-    for (const chunk of chunksOf(source, range)) {
+    for (const chunk of borrowedChunksOf(source, range)) {
       for (const hash of hashes) hash.update(chunk);
     }
   }

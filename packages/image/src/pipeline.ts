@@ -1,0 +1,66 @@
+import { canonicalJson, FormatError } from "@cvm-build/bytes";
+import { packSegments } from "@cvm-build/fs-writer";
+import type { Profile } from "@cvm-build/profile";
+import { assembleRootfs, readStub } from "@cvm-build/rootfs";
+import type { Store } from "@cvm-build/store";
+import { fetchInputs, type Inputs } from "./inputs.ts";
+import { LOCK_FILE, type ObtainedLock } from "./locking.ts";
+import { manifestOf } from "./manifest.ts";
+import { measureBuild } from "./measurements.ts";
+import type { Generation } from "./output.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { writeUki } from "./uki-image.ts";
+
+/** A build under way. */
+export interface Build {
+  profile: Profile;
+  obtained: ObtainedLock;
+  /** Files that stand in for artefacts, by name. */
+  artifacts: ReadonlyMap<string, string>;
+  store: Store;
+  surroundings: Surroundings;
+  generation: Generation;
+}
+
+/**
+ * Writes an image; once more where the store turns out to be damaged. Bytes are compared with their digests when they
+ * are read, so that a build that reads little checks little; what is damaged is then cleared away, and had again.
+ */
+export async function writeSoundImage(build: Build): Promise<void> {
+  const { obtained, store } = build;
+  try {
+    await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
+  } catch (error) {
+    if (!isAboutBytes(error) || (await store.verifyAll()).damaged.length === 0) throw error;
+    await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
+  }
+}
+
+/** Whether bytes that were not what they should be are at the bottom of an error. */
+function isAboutBytes(error: unknown): boolean {
+  return error instanceof FormatError || (error instanceof Error && isAboutBytes(error.cause));
+}
+
+async function writeImage(
+  { profile, obtained, store, surroundings, generation }: Build,
+  inputs: Inputs,
+): Promise<void> {
+  const { directory, workers, report } = surroundings;
+  const tools = { cache: store, workers, report };
+  const { packages, artifacts } = inputs;
+  const rootfs = await assembleRootfs({ profile, packages, artifacts }, tools);
+  const stub = await readStub(inputs.stub, tools);
+  const packed = await packSegments(rootfs.tree, {
+    cache: store,
+    threads: workers,
+    compression: { algorithm: profile.output.compressOutput, level: profile.output.compressLevel },
+    mtimeClampSec: profile.content.sourceDateEpochSec,
+    report,
+  });
+  const uki = writeUki({ profile, rootfs, stub, segments: packed.segments, generation });
+  const measurements = await measureBuild({ profile, rootfs, uki, generation, threads: workers });
+  const manifest = manifestOf({ profile, obtained, rootfs, stub, packed, uki, artifacts, directory, generation });
+  generation.write("measurements.json", canonicalJson(measurements));
+  generation.write("manifest.json", canonicalJson(manifest));
+  generation.write(LOCK_FILE, obtained.text);
+}

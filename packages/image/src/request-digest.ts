@@ -1,0 +1,29 @@
+import { relative } from "node:path";
+import type { Sha256Hex } from "@cvm-build/bytes";
+import type { Profile } from "@cvm-build/profile";
+import { requestDigest } from "@cvm-build/resolver";
+
+/**
+ * Digest of everything in a profile that decides what a lock holds. Mirrors are not in it: digests make them
+ * interchangeable.
+ */
+export function requestSha256(profile: Profile, directory: string): Sha256Hex {
+  const { distribution, content, uki, artifacts } = profile;
+  return requestDigest({
+    distribution: distribution.distribution,
+    release: distribution.release,
+    architecture: distribution.architecture,
+    snapshot: distribution.snapshot,
+    components: distribution.repositories,
+    packages: content.packages.map((request) => localName(request, directory) ?? request),
+    withEssential: content.withEssential,
+    withRecommends: content.withRecommends,
+    stub: [uki.stubPackage, uki.stubRelease],
+    artifacts: artifacts.map(({ name, source }) => ({ name, source })),
+  });
+}
+
+/** How a lock names a package that is given as a file: by its path below the profiles. Undefined for all others. */
+export function localName(request: string, directory: string): string | undefined {
+  return request.includes("/") ? relative(directory, request) : undefined;
+}

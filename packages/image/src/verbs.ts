@@ -1,0 +1,45 @@
+import type { PruneReport, VerifyReport } from "@cvm-build/store";
+import type { UkiInspection } from "@cvm-build/uki";
+import type { BootImageRequest, BootReport } from "./boot.ts";
+import type { MeasureRequest } from "./examine.ts";
+import type { LockReport, LockRequest } from "./lock.ts";
+import type { PlatformMeasurements } from "./measurements.ts";
+import type { Proof, ProveRequest } from "./prove.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+// What a verb needs is loaded when the verb is run: most runs are builds, and most builds find nothing changed.
+
+/** Resolves a profile afresh, writes the lock, and says what changed. */
+export async function lockImage(request: LockRequest, surroundings: Surroundings): Promise<LockReport> {
+  return (await import("./lock.ts")).lockImage(request, surroundings);
+}
+
+/** Says what is in a UKI. */
+export async function inspectImage(request: { image: string }, surroundings: Surroundings): Promise<UkiInspection> {
+  return (await import("./examine.ts")).inspectImage(request, surroundings);
+}
+
+/** Predicts the registers of a UKI from its own bytes. */
+export async function measureImage(request: MeasureRequest, surroundings: Surroundings): Promise<PlatformMeasurements> {
+  return (await import("./examine.ts")).measureImage(request, surroundings);
+}
+
+/** Boots an image with its serial line on the user's terminal. */
+export async function bootImage(request: BootImageRequest, surroundings: Surroundings): Promise<BootReport> {
+  return (await import("./boot.ts")).bootImage(request, surroundings);
+}
+
+/** Boots an image under an emulated TPM and holds its registers against what was published for it. */
+export async function proveImage(request: ProveRequest, surroundings: Surroundings): Promise<Proof> {
+  return (await import("./prove.ts")).proveImage(request, surroundings);
+}
+
+/** Bounds the store's size: what was used longest ago goes first. */
+export async function pruneCache(options: { maxBytes: number }, surroundings: Surroundings): Promise<PruneReport> {
+  return (await import("./store.ts")).storeOf(surroundings).prune(options);
+}
+
+/** Compares everything in the store with its digest. Damaged objects are set aside. */
+export async function verifyCache(surroundings: Surroundings): Promise<VerifyReport> {
+  return (await import("./store.ts")).storeOf(surroundings).verifyAll();
+}
