@@ -55,11 +55,22 @@ export function findLock(
     if (lock.requestSha256 !== request) throw staleLock(path, profile);
     return { lock, text, origin: { kind: "file", path } };
   }
-  const left = output.read(LOCK_FILE);
-  if (left === undefined) return undefined;
+  const left = lockBeside(output);
+  return left?.lock.requestSha256 === request ? left : undefined;
+}
+
+/** What the last build left. A lock that another version of cvm-build wrote is no lock to this one. */
+function lockBeside(output: OutputDirectory): ObtainedLock | undefined {
+  const text = output.read(LOCK_FILE);
   const path = join(output.path, LOCK_FILE);
-  const lock = parseLock(left, { file: path });
-  return lock.requestSha256 === request ? { lock, text: left, origin: { kind: "file", path } } : undefined;
+  try {
+    return text === undefined
+      ? undefined
+      : { lock: parseLock(text, { file: path }), text, origin: { kind: "file", path } };
+  } catch (error) {
+    if (error instanceof CvmError && error.code === "lock") return undefined;
+    throw error;
+  }
 }
 
 function readLockText(path: string): string {
