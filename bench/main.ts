@@ -12,7 +12,7 @@ import { type Figures, median, timed } from "./timed.ts";
 //   pnpm bench --runs 7
 //   CVM_BENCH_MKOSI=/path/to/bin/mkosi pnpm bench    with mkosi itself as a peer
 
-const MAIN = join(import.meta.dirname, "../packages/cli/src/main.ts");
+const CVM_BUILD = join(import.meta.dirname, "../cvm-build");
 
 interface Row {
   name: string;
@@ -36,7 +36,7 @@ function bench(runs: number): Row[] {
   mkdirSync(project);
   cpSync(join(import.meta.dirname, "profiles"), join(project, "profiles"), { recursive: true });
   const build = (...flags: string[]): Figures =>
-    timed([process.execPath, MAIN, "--profile", "baseline", "--cache-dir", store, "--quiet", ...flags], {
+    timed([CVM_BUILD, "--profile", "baseline", "--cache-dir", store, "--quiet", ...flags], {
       cwd: project,
     });
   const measure = (action: () => Figures): Figures => median(Array.from({ length: runs }, action));

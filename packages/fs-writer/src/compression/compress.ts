@@ -58,7 +58,7 @@ export async function* compressChunks(
 
 type RealCompression = Exclude<Compression, { algorithm: "none" }>;
 
-const MAX_WHOLE_BYTES = 12 << 20;
+const MAX_WHOLE_BYTES = 4 << 20;
 const BLOCK_BYTES = 1 << 20;
 const CHUNK_BYTES = 1 << 18;
 

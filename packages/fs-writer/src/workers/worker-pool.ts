@@ -13,6 +13,9 @@ export interface WorkerPoolOptions {
   size: number;
 }
 
+/** Short-lived objects of a thread: its work is in buffers, and V8's default would let their wrappers pile up. */
+const YOUNG_MB = 12;
+
 interface Job {
   task: unknown;
   transfer: readonly Transferable[];
@@ -97,7 +100,7 @@ export class WorkerPool implements AsyncDisposable {
   #start(): Worker | undefined {
     if (this.#threads.size >= this.#size) return undefined;
     const workerData = { module: this.#module.href, compileCacheDirectory: compileCacheDirectory() };
-    const thread = new Worker(WORKER_ENTRY, { workerData });
+    const thread = new Worker(WORKER_ENTRY, { workerData, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
     this.#threads.set(thread, undefined);
     thread.on("message", (reply: TaskReply) => {
       const job = this.#finish(thread);

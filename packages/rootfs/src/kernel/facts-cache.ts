@@ -8,7 +8,7 @@ import { compressionOf, type ModuleFile } from "./module-files.ts";
 /** Changes whenever `ModuleFacts` or what goes into it changes. */
 const FACTS_VERSION = 1;
 /** Decompression runs in threads of its own; more at once would only hold more memory. */
-const CONCURRENT_MODULES = 8;
+const CONCURRENT_MODULES = 3;
 
 /** Reads modules' facts on demand and keeps those of one kernel and one selection between builds. */
 export class FactsCache {
