@@ -1,7 +1,7 @@
 import { profileError, quoteText } from "./error.ts";
 import type { IniLine } from "./ini.ts";
 import type { UnsupportedSetting } from "./unsupported.ts";
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 import type { ProfileDisk } from "./profile-disk.ts";
 import type { SettingRow } from "./setting.ts";
 import { findSpecifierSetting } from "./setting-table.ts";

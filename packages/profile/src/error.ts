@@ -1,5 +1,5 @@
 import { CvmError } from "@cvm-build/bytes";
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 
 /** Every way in which a profile can be wrong. */
 export type ProfileErrorCode =

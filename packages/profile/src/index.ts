@@ -5,14 +5,15 @@ export {
   type MeasureSettings,
   type OutputSettings,
   type Profile,
-  type SourcePosition,
   type UkiSettings,
 } from "./profile.ts";
 export { type Probe, type ServiceDeclaration } from "./service.ts";
 export { type ProfileErrorCode } from "./error.ts";
-export { type LoadedProfile, loadProfile, type LoadRequest, type MergedSetting } from "./load.ts";
+export { type LoadedProfile, loadProfile, type MergedSetting } from "./load.ts";
+export { type LoadRequest } from "./load-request.ts";
 export { type UnsupportedSetting } from "./unsupported.ts";
 export { parseService } from "./read-service.ts";
 export { parseArtifact } from "./read-artifact.ts";
 export { serviceJsonSchema } from "./service-schema.ts";
 export { artifactJsonSchema } from "./artifact-schema.ts";
+export { type SourcePosition } from "./position.ts";

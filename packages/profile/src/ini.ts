@@ -1,5 +1,5 @@
 import { profileError, quoteText } from "./error.ts";
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 
 /** One line of a value as written, comment and surrounding blanks removed. Line and column count from 1. */
 export interface IniLine {

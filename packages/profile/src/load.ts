@@ -1,30 +1,14 @@
 import { assert, type Sha256Hex } from "@cvm-build/bytes";
 import { readDeclarations } from "./declaration.ts";
 import { profileError } from "./error.ts";
-import type { Profile, SourcePosition } from "./profile.ts";
+import type { LoadRequest } from "./load-request.ts";
+import type { SourcePosition } from "./position.ts";
+import type { Profile } from "./profile.ts";
 import { ConfigReader } from "./reader.ts";
 import { checkServiceGraph } from "./service-graph.ts";
 import type { SettingStore } from "./setting-store.ts";
 import { type FilledSettings, findSetting, SETTINGS } from "./setting-table.ts";
 import { unsupportedError, type UnsupportedSetting } from "./unsupported.ts";
-
-/** What to load, and all that the result may depend on beside the files. */
-export interface LoadRequest {
-  /** Absolute directory of the configuration; nothing outside it is read. */
-  directory: string;
-  /** `--profile`, in order. */
-  profiles: readonly string[];
-  /** `--setting Section.Name=value`, in order; an empty value resets. */
-  settings: readonly { name: string; value: string }[];
-  /** The default of `Architecture=`, and what `[Match] HostArchitecture=` asks for. */
-  hostArchitecture: "x86-64" | "arm64";
-  /** Whether settings of mkosi's that cvm-build does not have are listed instead of refused. */
-  ignoreUnsupported: boolean;
-  /** Absolute working directory: relative paths of the command line start there, and `build/` is made there. */
-  invocationDirectory: string;
-  /** The caller's environment; only what `PassEnvironment=` lists is looked at. */
-  environment: Readonly<Record<string, string>>;
-}
 
 /** A profile with what there is to say of its making. */
 export interface LoadedProfile {

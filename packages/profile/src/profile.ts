@@ -1,12 +1,5 @@
+import type { SourcePosition } from "./position.ts";
 import type { ServiceDeclaration } from "./service.ts";
-
-/** Where a value was written. `line` and `column` count from 1. */
-export interface SourcePosition {
-  /** The file as the user would name it, or `command line` or `default`. */
-  file: string;
-  line?: number;
-  column?: number;
-}
 
 /** The image that a stack of profiles describes, every default filled in. */
 export interface Profile {

@@ -1,5 +1,5 @@
 import { quoteText } from "./error.ts";
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 import { parseDuration, parsePercentage, parseSize } from "./quantity.ts";
 import { SERVICE_NAME } from "./schema.ts";
 import type { Probe, ServiceDeclaration } from "./service.ts";

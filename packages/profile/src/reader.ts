@@ -12,10 +12,10 @@ import {
 import { profileError, quoteText } from "./error.ts";
 import { type IniSection, parseIni } from "./ini.ts";
 import { CVM_LAYOUT, type Layout, layoutOf } from "./layout.ts";
-import type { LoadRequest } from "./load.ts";
+import type { LoadRequest } from "./load-request.ts";
 import type { UnsupportedSetting } from "./unsupported.ts";
 import { findMkosiSetting } from "./mkosi-setting.ts";
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 import { ProfileDisk } from "./profile-disk.ts";
 import type { SettingRow } from "./setting.ts";
 import { checkSection, checkSettingName, completeSettingName } from "./setting-name.ts";

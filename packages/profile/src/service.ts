@@ -1,4 +1,4 @@
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 
 /** A service as its author declares it (`services/<name>.yaml`), whichever init system runs it. Times are in seconds. */
 export interface ServiceDeclaration {

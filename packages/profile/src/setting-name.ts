@@ -1,7 +1,7 @@
 import { profileError, quoteText } from "./error.ts";
 import { CONDITION_SECTIONS } from "./condition.ts";
 import { findMkosiSetting, MKOSI_SETTINGS } from "./mkosi-setting.ts";
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 import { findSetting, SETTINGS } from "./setting-table.ts";
 import { didYouMean, nearestName } from "./suggest.ts";
 

@@ -1,5 +1,5 @@
 import { assert } from "@cvm-build/bytes";
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 import type { DefaultContext, SettingRow } from "./setting.ts";
 import { findSetting } from "./setting-table.ts";
 

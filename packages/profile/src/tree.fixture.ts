@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 import { onTestFinished } from "vitest";
-import { type LoadedProfile, loadProfile, type LoadRequest } from "./load.ts";
+import { type LoadedProfile, loadProfile } from "./load.ts";
+import type { LoadRequest } from "./load-request.ts";
 
 /** A file's text; with a mode where that matters. */
 export type FixtureFile = string | { text: string; mode: number };

@@ -1,6 +1,6 @@
 import { CvmError } from "@cvm-build/bytes";
 import { formatPosition, type ProfileErrorCode } from "./error.ts";
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 
 /** A setting (or a value of one) that mkosi has and cvm-build does not. */
 export interface UnsupportedSetting {

@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import type * as Yaml from "yaml";
 import type { z as Zod } from "zod";
 import { profileError, quoteText } from "./error.ts";
-import type { SourcePosition } from "./profile.ts";
+import type { SourcePosition } from "./position.ts";
 import { jsonSchemaOf } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
 import { ValueFault } from "./value-fault.ts";
