@@ -18,7 +18,7 @@ import { surroundingsOf } from "./surroundings.ts";
 export async function run(argv: readonly string[]): Promise<number> {
   const call: { command?: Command; flags: Flags } = { flags: {} };
   try {
-    await parserFor(call).parseAsync(argv);
+    await parserFor(call, argv).parseAsync(argv);
     if (!call.command) return EXIT.done; // --help, --version or the completion script was asked for, and printed
     return await execute(call.command, call.flags);
   } catch (error) {
@@ -26,7 +26,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   }
 }
 
-function parserFor(call: { command?: Command; flags: Flags }): Argv {
+function parserFor(call: { command?: Command; flags: Flags }, argv: readonly string[]): Argv {
   const parser = globalFlags(yargs())
     .scriptName("cvm-build")
     .usage("$0 [command]\n\nBuild measured images for confidential VMs, and say what their registers will be.")
@@ -38,7 +38,7 @@ function parserFor(call: { command?: Command; flags: Flags }): Argv {
     .wrap(Math.min(110, process.stdout.columns || 100))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? usageError(message);
+      throw error ?? usageError(message, argv);
     });
   for (const command of COMMANDS) {
     parser.command(
@@ -91,9 +91,11 @@ function painterFor(stream: NodeJS.WriteStream, flags: Flags): Painter {
   return painter({ enabled: FORCE_COLOR ? FORCE_COLOR !== "0" : stream.isTTY === true && !NO_COLOR });
 }
 
-function usageError(message: string): CvmError {
-  const [first = message] = message.split("\n");
-  return new CvmError("usage", `cannot read the command line: ${first[0]?.toLowerCase() ?? ""}${first.slice(1)}`, {
-    hint: message.split("\n").slice(1).find(Boolean) ?? "cvm-build --help lists commands and flags",
+function usageError(message: string, argv: readonly string[]): CvmError {
+  const [first = message, ...others] = message.split("\n");
+  const said = first.startsWith("Not enough non-option arguments") ? "expected another argument, got none" : first;
+  const verb = COMMANDS.map(({ name }) => String(name).split(/[ ,]/)[0]).find((name) => argv.includes(name ?? ""));
+  return new CvmError("usage", `cannot read the command line: ${said.charAt(0).toLowerCase()}${said.slice(1)}`, {
+    hint: others.find(Boolean) ?? `${["cvm-build", verb, "--help"].filter(Boolean).join(" ")} says what is understood`,
   });
 }
