@@ -1,17 +1,10 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, compactCanonicalJson, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import type { Profile } from "@cvm-build/profile";
 import type { ObtainedLock } from "./locking.ts";
 import { fileDigest, type OutputDirectory } from "./output.ts";
 import { programFingerprint } from "./program.ts";
-
-/** What a build is made from and where it went. */
-interface BuildIdentity {
-  profile: Profile;
-  obtained: ObtainedLock;
-  output: OutputDirectory;
-}
 
 /** What is remembered of a finished build, beside the image and not part of it. */
 interface BuildRecord {
@@ -21,48 +14,55 @@ interface BuildRecord {
 }
 
 /**
- * Says whether the image in the output directory is what this build would make: the same profile, lock, extra trees and
- * program, and files that still have the digests they were written with.
+ * Digest of all that decides what a build makes: profile, lock, extra trees and program. Taken before the build reads
+ * them, so that what is changed meanwhile is seen by the next.
  */
-export function isUpToDate(build: BuildIdentity): boolean {
-  const record = readRecord(recordPath(build.output));
-  if (record?.key !== buildKey(build)) return false;
-  return Object.entries(record.files).every(([name, sha256]) => {
-    const path = join(build.output.path, name);
-    return existsSync(path) && fileDigest(path).sha256 === sha256;
-  });
-}
-
-/**
- * Remembers the build that was just published.
- * @param files digest of each file of the image, by name
- */
-export function rememberBuild(build: BuildIdentity, files: BuildRecord["files"]): void {
-  writeFileSync(recordPath(build.output), canonicalJson({ key: buildKey(build), files } satisfies BuildRecord));
-}
-
-function buildKey({ profile, obtained }: BuildIdentity): Sha256Hex {
+export function buildKey(profile: Profile, { text }: ObtainedLock): Sha256Hex {
   const { outputDirectory: _, ...output } = profile.output;
   return sha256Hex(
     compactCanonicalJson({
       program: programFingerprint(),
-      lock: sha256Hex(obtained.text),
+      lock: sha256Hex(text),
       profile: { ...profile, output },
-      extraTrees: profile.content.extraTrees.map(({ source }) => treeDigest(source)),
+      extraTrees: profile.content.extraTrees.map(({ source }) => sourceDigest(source)),
     }),
   );
 }
 
-/** Digest of a file, or of a directory's names, kinds, modes and contents. */
+/** Says whether the image in the output directory is of that key, and its files have the digests they were written with. */
+export function isUpToDate(output: OutputDirectory, key: Sha256Hex): boolean {
+  const record = readRecord(recordPath(output));
+  if (record?.key !== key) return false;
+  return Object.entries(record.files).every(([name, sha256]) => {
+    const path = join(output.path, name);
+    return existsSync(path) && fileDigest(path).sha256 === sha256;
+  });
+}
+
+/** Remembers the build that was just published. */
+export function rememberBuild(output: OutputDirectory, record: BuildRecord): void {
+  writeFileSync(recordPath(output), canonicalJson(record));
+}
+
+/** Digest of an extra tree's source. As when it is added, a link there stands for what it leads to. */
+function sourceDigest(path: string): Sha256Hex {
+  try {
+    return treeDigest(realpathSync(path));
+  } catch {
+    return sha256Hex("unreadable"); // the build says what is wrong with it
+  }
+}
+
+/** Digest of a file, or of a directory's names, kinds and contents, and of what of their modes enters an image. */
 function treeDigest(path: string): Sha256Hex {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (!stat) return sha256Hex("absent");
+  const stat = lstatSync(path);
   if (stat.isSymbolicLink()) return sha256Hex(`symlink ${readlinkSync(path)}`);
   if (stat.isDirectory()) {
     const names = readdirSync(path).sort();
     return sha256Hex(names.map((name) => `${JSON.stringify(name)} ${treeDigest(join(path, name))}\n`).join(""));
   }
-  return sha256Hex(`file ${stat.mode & 0o111 ? "x" : "-"} ${fileDigest(path).sha256}`);
+  if (!stat.isFile()) return sha256Hex("neither file, directory nor link");
+  return sha256Hex(`file ${stat.mode & 0o100 ? "x" : "-"} ${fileDigest(path).sha256}`);
 }
 
 function recordPath(output: OutputDirectory): string {
@@ -71,7 +71,8 @@ function recordPath(output: OutputDirectory): string {
 
 function readRecord(path: string): BuildRecord | undefined {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as BuildRecord;
+    const { key, files } = JSON.parse(readFileSync(path, "utf8")) as BuildRecord;
+    return { key, files: { ...files } };
   } catch {
     return undefined; // never built, or torn: building again is right in both cases
   }

@@ -1,7 +1,8 @@
 import { CvmError } from "@cvm-build/bytes";
 import type { Profile } from "@cvm-build/profile";
-import { isUpToDate, rememberBuild } from "./build-key.ts";
+import { buildKey, isUpToDate, rememberBuild } from "./build-key.ts";
 import { findLock, type LockPolicy, lockMissing, type ObtainedLock } from "./locking.ts";
+import { suppliedArtifacts } from "./local-inputs.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Measurements } from "./measurements.ts";
 import { explainWriteFailure, OutputDirectory } from "./output.ts";
@@ -11,7 +12,10 @@ import type { ProfileSelection, Surroundings } from "./surroundings.ts";
 /** What to build, and from what. */
 export interface BuildRequest extends ProfileSelection {
   lockPolicy: LockPolicy;
-  /** Files that stand in for artefacts, by name. Their digests must be the locked ones. */
+  /**
+   * Files that stand in for artefacts, by name, relative to where the command was typed. Their digests must be the locked
+   * ones.
+   */
   artifacts: ReadonlyMap<string, string>;
   /** Build even where the image is up to date. */
   force: boolean;
@@ -35,9 +39,16 @@ export interface BuildReport {
 export async function buildImage(request: BuildRequest, surroundings: Surroundings): Promise<BuildReport> {
   const { profile } = loadSelection(request, surroundings);
   const output = new OutputDirectory(profile.output.outputDirectory, profile.output.imageId);
-  const found = findLock(profile, { surroundings, output, policy: request.lockPolicy });
-  const isCurrent = !request.force && found !== undefined && isUpToDate({ profile, obtained: found, output });
-  const obtained = isCurrent ? found : await buildAnew(request, { profile, output, found, surroundings });
+  const supplied = suppliedArtifacts(request.artifacts, { profile, surroundings });
+  const found = findLock(profile, { surroundings, output, policy: request.lockPolicy, supplied });
+  const isCurrent = !request.force && found !== undefined && isUpToDate(output, buildKey(profile, found));
+  const obtained = isCurrent
+    ? found
+    : await buildAnew({ ...request, artifacts: supplied }, { profile, output, found, surroundings }).catch(
+        (error: unknown) => {
+          throw explainWriteFailure(error);
+        },
+      );
   return {
     directory: output.path,
     upToDate: isCurrent,
@@ -62,14 +73,13 @@ async function buildAnew(
   const store = storeOf(surroundings);
   const obtained = found ?? (await resolveAnew(profile, { store, surroundings, artifacts }));
   checkTools(obtained);
+  const key = buildKey(profile, obtained);
   using generation = output.startGeneration();
-  await writeSoundImage({ profile, obtained, artifacts, store, surroundings, generation }).catch((error: unknown) => {
-    throw explainWriteFailure(error);
-  });
+  await writeSoundImage({ profile, obtained, artifacts, store, surroundings, generation });
   surroundings.signal?.throwIfAborted();
   const files = generation.digests();
   generation.publish();
-  rememberBuild({ profile, obtained, output }, files);
+  rememberBuild(output, { key, files });
   return obtained;
 }
 

@@ -41,7 +41,8 @@ async function openLocalPackage(path: string, repository: string): Promise<Packa
     const { sizeBytes, sha256 } = fileDigest(path);
     return openBarePackage(await readDebControl(path), { repository, path: basename(path), sizeBytes, sha256 });
   } catch (cause) {
-    if (!(cause instanceof FormatError)) throw cause;
+    const isUnreadable = cause instanceof Error && "syscall" in cause;
+    if (!isUnreadable && !(cause instanceof FormatError)) throw cause;
     throw new CvmError("package", `cannot read package "${repository}": expected a .deb`, { cause });
   }
 }

@@ -1,6 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { diffLocks, encodeLock, type LockChange, parseLock } from "@cvm-build/resolver";
+import { CvmError } from "@cvm-build/bytes";
+import { diffLocks, encodeLock, type Lock, type LockChange, parseLock } from "@cvm-build/resolver";
+import { suppliedArtifacts } from "./local-inputs.ts";
+import { explainWriteFailure } from "./output.ts";
 import { loadSelection } from "./selection.ts";
 import { storeOf } from "./store.ts";
 import { committedLockPath } from "./locking.ts";
@@ -11,7 +14,7 @@ import type { ProfileSelection, Surroundings } from "./surroundings.ts";
 export interface LockRequest extends ProfileSelection {
   /** Relative to where the command was typed. The profile's own `cvm.lock` unless given. */
   output?: string;
-  /** Files that stand in for artefacts, by name. */
+  /** Files that stand in for artefacts, by name, relative to where the command was typed. */
   artifacts: ReadonlyMap<string, string>;
 }
 
@@ -31,8 +34,8 @@ export async function lockImage(request: LockRequest, surroundings: Surroundings
     request.output === undefined
       ? committedLockPath(profile, surroundings.directory)
       : resolve(surroundings.invocationDirectory, request.output);
-  const before = existsSync(path) ? parseLock(readFileSync(path, "utf8"), { file: path }) : undefined;
-  const { artifacts } = request;
+  const before = lockAt(path);
+  const artifacts = suppliedArtifacts(request.artifacts, { profile, surroundings });
   const lock = await resolveProfile(profile, { store: storeOf(surroundings), surroundings, artifacts });
   replaceFile(path, encodeLock(lock));
   return {
@@ -43,9 +46,25 @@ export async function lockImage(request: LockRequest, surroundings: Surroundings
   };
 }
 
+/** The lock that was there. One that cannot be read is replaced as if there were none: that is how its user mends it. */
+function lockAt(path: string): Lock | undefined {
+  if (!existsSync(path)) return undefined;
+  try {
+    return parseLock(readFileSync(path, "utf8"), { file: path });
+  } catch (error) {
+    if (error instanceof CvmError && error.code === "lock") return undefined;
+    throw error;
+  }
+}
+
 function replaceFile(path: string, text: string): void {
-  mkdirSync(dirname(path), { recursive: true });
   const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, text, { flush: true });
-  renameSync(temporary, path);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(temporary, text, { flush: true });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw explainWriteFailure(error);
+  }
 }

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 import type { Profile } from "@cvm-build/profile";
 import { type Lock, parseLock } from "@cvm-build/resolver";
+import { type ChangedInput, findChangedInput } from "./local-inputs.ts";
 import type { OutputDirectory } from "./output.ts";
 import { requestSha256 } from "./request-digest.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -34,29 +35,42 @@ export function committedLockPath(profile: Profile, directory: string): string {
   return last === undefined ? join(directory, LOCK_FILE) : join(directory, "profiles", last, LOCK_FILE);
 }
 
+/** What decides which lock a build has. */
+interface LockSearch {
+  surroundings: Surroundings;
+  output: OutputDirectory;
+  policy: LockPolicy;
+  /** Files that stand in for artefacts, by name, absolute. */
+  supplied: ReadonlyMap<string, string>;
+}
+
 /**
  * The lock of a build, where there is one: the one asked for, the profile's own, or the one that the last build of the
- * same request left beside its image.
- * @throws CvmError `lock-stale`, `lock` for one that cannot be read
+ * same request left beside its image. The last is only for as long as the files that it names stay as they were.
+ * @throws CvmError `lock-stale`, `lock` for one that cannot be read, `digest-mismatch` for files that are not the locked
+ * ones
  */
 export function findLock(
   profile: Profile,
-  context: { surroundings: Surroundings; output: OutputDirectory; policy: LockPolicy },
+  { surroundings, output, policy, supplied }: LockSearch,
 ): ObtainedLock | undefined {
-  const { surroundings, output, policy } = context;
   if (policy.update) return undefined;
-  const request = requestSha256(profile, surroundings.directory);
-  const committed = committedLockPath(profile, surroundings.directory);
+  const { directory } = surroundings;
+  const request = requestSha256(profile, directory);
+  const committed = committedLockPath(profile, directory);
   const chosen = policy.lockFile ?? (existsSync(committed) ? committed : undefined);
   if (chosen !== undefined) {
     const path = resolve(surroundings.invocationDirectory, chosen);
     const text = readLockText(path);
     const lock = parseLock(text, { file: path });
     if (lock.requestSha256 !== request) throw staleLock(path, profile);
+    const changed = findChangedInput(lock, { supplied, directory });
+    if (changed) throw unlockedBytes(changed, { path, profile });
     return { lock, text, origin: { kind: "file", path } };
   }
   const left = lockBeside(output);
-  return left?.lock.requestSha256 === request ? left : undefined;
+  if (left?.lock.requestSha256 !== request) return undefined;
+  return findChangedInput(left.lock, { supplied, directory }) === undefined ? left : undefined;
 }
 
 /** What the last build left. A lock that another version of cvm-build wrote is no lock to this one. */
@@ -85,8 +99,26 @@ function staleLock(path: string, profile: Profile): CvmError {
   return new CvmError(
     "lock-stale",
     `cannot use lock "${path}": expected one made for these packages and artefacts, got one made for others`,
-    { hint: `run: cvm-build lock ${profile.names.map((name) => `--profile ${name}`).join(" ")}`.trimEnd() },
+    { hint: `run: ${lockCommand(profile)}` },
   );
+}
+
+function unlockedBytes(
+  { what, path, expected, found }: ChangedInput,
+  lock: { path: string; profile: Profile },
+): CvmError {
+  return new CvmError(
+    "digest-mismatch",
+    `cannot use "${path}" as ${what}: expected SHA-256 ${expected}, got ${found}`,
+    {
+      hint: `"${lock.path}" says so; to lock what the file is now: ${lockCommand(lock.profile)}`,
+      details: { path, expected, found, lock: lock.path },
+    },
+  );
+}
+
+function lockCommand({ names }: Profile): string {
+  return `cvm-build lock ${names.map((name) => `--profile ${name}`).join(" ")}`.trimEnd();
 }
 
 /** The error of a `--locked` build without a lock. */

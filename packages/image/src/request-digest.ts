@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import type { Sha256Hex } from "@cvm-build/bytes";
-import type { Profile } from "@cvm-build/profile";
+import type { ArtifactDeclaration, Profile } from "@cvm-build/profile";
 import { requestDigest } from "@cvm-build/resolver";
 
 /**
@@ -19,11 +19,21 @@ export function requestSha256(profile: Profile, directory: string): Sha256Hex {
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
     stub: [uki.stubPackage, uki.stubRelease],
-    artifacts: artifacts.map(({ name, source }) => ({ name, source })),
+    artifacts: artifacts
+      .map((artifact) => portableArtifact(artifact, directory))
+      .map(({ name, source }) => ({ name, source })),
   });
 }
 
 /** How a lock names a package that is given as a file: by its path below the profiles. Undefined for all others. */
 export function localName(request: string, directory: string): string | undefined {
   return request.includes("/") ? relative(directory, request) : undefined;
+}
+
+/** An artefact as a lock names it: a file by its path below the profiles, so that the lock fits every checkout. */
+export function portableArtifact(artifact: ArtifactDeclaration, directory: string): ArtifactDeclaration {
+  const { source } = artifact;
+  return source.kind === "path"
+    ? { ...artifact, source: { ...source, path: relative(directory, source.path) } }
+    : artifact;
 }

@@ -15,7 +15,7 @@ import {
 import type { Store } from "@cvm-build/store";
 import { type LocalPackages, openLocalPackages } from "./local-packages.ts";
 import type { ObtainedLock } from "./locking.ts";
-import { requestSha256 } from "./request-digest.ts";
+import { portableArtifact, requestSha256 } from "./request-digest.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Debian's name of each architecture. */
@@ -25,7 +25,7 @@ export const DEBIAN_ARCHITECTURE = { "x86-64": "amd64", arm64: "arm64" } as cons
 export interface ResolvingContext {
   store: Store;
   surroundings: Surroundings;
-  /** Files that stand in for artefacts, by name. */
+  /** Files that stand in for artefacts, by name, absolute. */
   artifacts: ReadonlyMap<string, string>;
 }
 
@@ -56,7 +56,7 @@ export async function resolveProfile(
       : await openRelease(uki.stubRelease, { profile, store, surroundings });
   const artifacts = await Promise.all(
     profile.artifacts.map((artifact) =>
-      store.resolveArtifact(artifact, {
+      store.resolveArtifact(portableArtifact(artifact, surroundings.directory), {
         baseDirectory: surroundings.directory,
         override: overrides.get(artifact.name),
       }),
