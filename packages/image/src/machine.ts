@@ -29,13 +29,12 @@ export interface BuiltImage {
  * @throws CvmError `no-image`
  */
 export function findImage(choice: ImageChoice, surroundings: Surroundings): BuiltImage {
-  const output =
+  const built =
     "image" in choice
-      ? outputAt(resolve(surroundings.invocationDirectory, choice.image))
-      : outputOf(choice.selection, surroundings);
-  const uki = join(output.path, `${output.imageId}.efi`);
-  if (existsSync(uki)) return { output, uki };
-  throw new CvmError("no-image", `cannot find an image in "${output.path}": expected ${output.imageId}.efi, got none`, {
+      ? imageAt(resolve(surroundings.invocationDirectory, choice.image))
+      : imageIn(outputOf(choice.selection, surroundings));
+  if (existsSync(built.uki)) return built;
+  throw new CvmError("no-image", `cannot find an image: expected "${built.uki}", got nothing of that name`, {
     hint: "build it first: cvm-build --profile NAME",
   });
 }
@@ -45,10 +44,15 @@ function outputOf(selection: ProfileSelection, surroundings: Surroundings): Outp
   return new OutputDirectory(output.outputDirectory, output.imageId);
 }
 
-/** An output directory by its own path, or by that of the UKI in it. */
-function outputAt(path: string): OutputDirectory {
+/** An image by its output directory's path, or by that of the UKI itself. */
+function imageAt(path: string): BuiltImage {
   const directory = path.endsWith(".efi") ? dirname(path) : path;
-  return new OutputDirectory(dirname(directory), basename(directory));
+  const output = new OutputDirectory(dirname(directory), basename(directory));
+  return directory === path ? imageIn(output) : { output, uki: path };
+}
+
+function imageIn(output: OutputDirectory): BuiltImage {
+  return { output, uki: join(output.path, `${output.imageId}.efi`) };
 }
 
 /** What of a machine all boots share: the programs, how this host can run them, and the size asked for. */

@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -37,9 +38,10 @@ export class OutputDirectory {
       if (name !== current && isGeneration(name) && !belongsToRunningBuild(name))
         rmSync(join(this.generations, name), { recursive: true, force: true });
     }
-    return new Generation(mkdtempSync(join(this.generations, `${process.pid}-`)), (generation) =>
-      this.#replace(generation),
-    );
+    const directory = mkdtempSync(join(this.generations, `${process.pid}-`));
+    // An image is for others to read, as far as the folder above lets them: mkdtemp makes what only its owner may enter.
+    chmodSync(directory, 0o755);
+    return new Generation(directory, (generation) => this.#replace(generation));
   }
 
   /** A file of the current generation, or undefined where there is none. */
@@ -51,9 +53,20 @@ export class OutputDirectory {
     }
   }
 
-  /** A JSON document of the current generation, which this program wrote. */
+  /**
+   * A JSON document of the current generation, which this program wrote.
+   * @throws CvmError `no-image` where it is missing or torn
+   */
   readJson<T>(name: string): T {
-    return JSON.parse(readFileSync(join(this.path, name), "utf8")) as T;
+    const path = join(this.path, name);
+    try {
+      return JSON.parse(readFileSync(path, "utf8")) as T;
+    } catch (cause) {
+      throw new CvmError("no-image", `cannot read "${path}": expected what a build leaves beside its image`, {
+        hint: "build the image again, with --force",
+        cause,
+      });
+    }
   }
 
   #current(): string | undefined {
@@ -132,25 +145,30 @@ export class Generation implements Disposable {
   }
 }
 
-/** What the system says where a file does not fit, or may not be written. */
-const WRITE_FAILURES: Readonly<Record<string, { code: string; hint: string }>> = {
-  ENOSPC: { code: "disk-full", hint: "free some space, or choose another OutputDirectory= or --cache-dir" },
-  EDQUOT: { code: "disk-full", hint: "your quota is used up: choose another OutputDirectory= or --cache-dir" },
-  EFBIG: { code: "disk-full", hint: "a limit on file sizes is set: see ulimit -f" },
-  EACCES: { code: "output", hint: "make the folder writable, or choose another OutputDirectory= or --cache-dir" },
-  EROFS: { code: "output", hint: "the file system is read-only: choose another OutputDirectory= or --cache-dir" },
+/** What the system says where there is no room, whoever meets it. */
+const NO_ROOM: Readonly<Record<string, string>> = {
+  ENOSPC: "free some space, or choose another OutputDirectory= or --cache-dir",
+  EDQUOT: "your quota is used up: choose another OutputDirectory= or --cache-dir",
+  EFBIG: "a limit on file sizes is set: see ulimit -f",
+};
+/** What it says where writing is not possible. Those who read files say so themselves. */
+const NO_LEAVE: Readonly<Record<string, string>> = {
+  EACCES: "make the folder writable, or choose another OutputDirectory= or --cache-dir",
+  EPERM: "make the folder writable, or choose another OutputDirectory= or --cache-dir",
+  EROFS: "the file system is read-only: choose another OutputDirectory= or --cache-dir",
+  ENOTDIR: "a file is in the folder's place: move it away, or choose another OutputDirectory=",
+  EEXIST: "a file is in the folder's place: move it away, or choose another OutputDirectory=",
 };
 
 /** A failed write as an error that its user can mend; any other error as it is. */
 export function explainWriteFailure(error: unknown): unknown {
-  const { code, path } = systemErrorBelow(error) ?? {};
-  const failure = code === undefined ? undefined : WRITE_FAILURES[code];
-  if (!failure || (error instanceof CvmError && error.code === failure.code)) return error;
+  const { code: reason = "", path } = systemErrorBelow(error) ?? {};
+  const isExplained = error instanceof CvmError;
+  const code = reason in NO_ROOM ? "disk-full" : "output";
+  const hint = NO_ROOM[reason] ?? (isExplained ? undefined : NO_LEAVE[reason]);
+  if (hint === undefined || (isExplained && error.code === code)) return error;
   const place = path === undefined ? "the image" : `"${path}"`;
-  return new CvmError(failure.code, `cannot write ${place}: expected room and leave to, got ${code}`, {
-    hint: failure.hint,
-    cause: error,
-  });
+  return new CvmError(code, `cannot write ${place}: expected room and leave to, got ${reason}`, { hint, cause: error });
 }
 
 function systemErrorBelow(error: unknown): NodeJS.ErrnoException | undefined {
@@ -177,8 +195,8 @@ function belongsToRunningBuild(name: string): boolean {
   try {
     process.kill(processId, 0);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // it runs, as somebody else
   }
 }
 
