@@ -8,6 +8,8 @@ export interface BootImageRequest {
   machine: MachineOptions;
   /** TCP ports of 127.0.0.1 that lead to ports of the guest. */
   forwards: { hostPort: number; guestPort: number }[];
+  /** Which of the terminal's streams shows the serial line. */
+  serialOn: "stdout" | "stderr";
 }
 
 /** What was booted, and how it ended. */
@@ -24,7 +26,7 @@ export async function bootImage(request: BootImageRequest, surroundings: Surroun
     ...machine,
     imagePath: uki,
     network: { forwards: request.forwards },
-    serial: "terminal",
+    serial: request.serialOn === "stdout" ? "terminal" : "terminal-on-stderr",
   });
   return { image: uki, exit: await running.exited };
 }

@@ -1,11 +1,15 @@
 import { type ImageBoot, startImage } from "./image-boot.ts";
+import type { Machine } from "./machine.ts";
 import type { ProcessExit } from "./scratch.ts";
 import { waitForEnd } from "./wait.ts";
 
 /** A boot to work with. */
 export interface BootRequest extends ImageBoot {
-  /** `terminal` gives the guest the user's terminal, with QEMU's monitor behind Ctrl-A (Ctrl-A X ends it). */
-  serial: "terminal" | "piped";
+  /**
+   * `terminal` gives the guest the user's terminal, with QEMU's monitor behind Ctrl-A (Ctrl-A X ends it); with
+   * `terminal-on-stderr` what the guest writes goes to standard error, for those who need standard output.
+   */
+  serial: Machine["serial"];
 }
 
 /** A machine that runs until its guest switches it off or it is disposed of. */

@@ -21,8 +21,8 @@ export interface Machine {
   bootsFromEsp: boolean;
   /** User-mode networking with these ports forwarded, or no network card at all. */
   network: { forwards: readonly PortForward[] } | "none";
-  /** `terminal`: the user's, with QEMU's monitor behind Ctrl-A. `piped`: to cvm-build. */
-  serial: "terminal" | "piped";
+  /** `terminal`: the user's, with QEMU's monitor behind Ctrl-A, or its standard error. `piped`: to cvm-build. */
+  serial: "terminal" | "terminal-on-stderr" | "piped";
   /** What the guest's own reboot or power-off does: as on hardware, or the machine stops as it is, for its registers to be read. */
   onGuestExit: "as-asked" | "freeze";
 }
@@ -100,7 +100,7 @@ function networkArguments(network: Machine["network"]): string[] {
 }
 
 function serialArguments(serial: Machine["serial"]): string[] {
-  if (serial === "terminal") return ["-serial", "mon:stdio"];
+  if (serial !== "piped") return ["-serial", "mon:stdio"];
   return ["-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial"];
 }
 

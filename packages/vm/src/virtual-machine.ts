@@ -17,6 +17,13 @@ const MAX_ESP_BYTES = 500_000_000;
 /** QEMU greets before the guest executes anything. */
 const MAX_START_MS = 30_000;
 
+/** QEMU's standard input and output, which its serial port uses: pipes, or descriptors of ours. */
+const QEMU_STREAMS = {
+  terminal: [0, 1],
+  "terminal-on-stderr": [0, 2],
+  piped: ["pipe", "pipe"],
+} as const satisfies Record<Machine["serial"], readonly [number | "pipe", number | "pipe"]>;
+
 /** A file on the EFI system partition: where the firmware sees it, and the host's file that it is. */
 export interface EspFile {
   /** Path with forward slashes, such as `EFI/BOOT/BOOTX64.EFI`. */
@@ -88,11 +95,11 @@ export class VirtualMachine implements AsyncDisposable {
     });
     // The same socket pair leads from QEMU straight to swtpm: QEMU sends a file descriptor over it, which Node could not pass on.
     const tpmSocket = channel(swtpm, 3);
-    const terminal = machine.serial === "terminal";
+    const [input, output] = QEMU_STREAMS[machine.serial];
     const qemu = scratch.start(tools.qemu, {
       args: qemuArguments(machine),
-      stdio: [terminal ? "inherit" : "pipe", terminal ? "inherit" : "pipe", "pipe", "pipe", "pipe", tpmSocket],
-      session: terminal ? "shared" : "own",
+      stdio: [input, output, "pipe", "pipe", "pipe", tpmSocket],
+      session: machine.serial === "piped" ? "own" : "shared",
     });
     tpmSocket.destroy();
     const serial = qemu.child.stdout ? new SerialLog(qemu.child.stdout, () => performance.now()) : undefined;

@@ -1,7 +1,7 @@
 import { bootImage, type Surroundings } from "@cvm-build/image";
 import { CvmError } from "@cvm-build/bytes";
 import type { Command, Flags, Outcome } from "../command.ts";
-import { profileFlags, texts } from "../flags.ts";
+import { isSet, profileFlags, texts } from "../flags.ts";
 import { choiceOf, machineFlags, machineOf } from "./prove.ts";
 
 /** `cvm-build boot`: an image in a virtual machine, its serial line on this terminal. */
@@ -24,7 +24,12 @@ export const boot: Command = {
       }),
   async run(flags: Flags, surroundings: Surroundings): Promise<Outcome> {
     const report = await bootImage(
-      { choice: choiceOf(flags), machine: machineOf(flags), forwards: texts(flags, "forward").map(forwardOf) },
+      {
+        choice: choiceOf(flags),
+        machine: machineOf(flags),
+        forwards: texts(flags, "forward").map(forwardOf),
+        serialOn: isSet(flags, "json") ? "stderr" : "stdout",
+      },
       surroundings,
     );
     return { json: report, text: () => "", exitCode: 0 };
