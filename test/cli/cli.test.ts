@@ -19,15 +19,20 @@ describe("the command line", () => {
   it("completes verbs and flags", async () => {
     const { stdout } = await cvmBuild(["--get-yargs-completions", "cvm-build", "pro"]);
     expect(stdout).toContain("prove");
-    expect((await cvmBuild(["completion"])).stdout).toContain("complete");
+    const script = await cvmBuild(["completion"]);
+    expect(script).toMatchObject({ exitCode: 0, stderr: "" });
+    expect(script.stdout).toContain("complete");
   });
 
   it.each([
     [["bild"], "bild"],
+    [["bild"], "commands are build, summary"],
+    [["build", "--profile"], "profile"],
+    [["build", "--jobs", "1.5"], "expected a whole number, got 1.5"],
     [["build", "--profil", "minimal"], "profil"],
     [["build", "--set", "Hostname"], "NAME=VALUE"],
     [["inspect"], "cvm-build inspect --help"],
-    [["cache", "eat"], "eat"],
+    [["cache", "eat"], 'expected "prune", "verify" for action, got "eat"'],
     [["boot", "--forward", "99999"], "99999"],
   ])("refuses %j as wrong usage", async (args, named) => {
     const { exitCode, stdout, stderr } = await cvmBuild(args);
@@ -42,6 +47,21 @@ describe("the command line", () => {
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: "profile-unknown-profile", exitCode: 2 } });
     expect((await cvmBuild(["build", "--profile", "nobody"])).stderr).not.toContain("\u001b[");
     expect((await cvmBuild(["build", "--profile", "nobody", "--color"])).stderr).toContain("\u001b[31m");
+  });
+
+  it.each([[["--help"]], [["build", "--help"]], [["--version"]], [["completion"]]])(
+    "prints one JSON document for %j, too",
+    async (args) => {
+      const plain = await cvmBuild(args);
+      const { exitCode, stdout } = await cvmBuild([...args, "--json"]);
+      expect(exitCode).toBe(0);
+      expect(`${(JSON.parse(stdout) as { text: string }).text}\n`).toBe(plain.stdout);
+    },
+  );
+
+  it("speaks one language, whatever the user's is", async () => {
+    const environment = { LANG: "de_DE.UTF-8", LC_ALL: "de_DE.UTF-8" };
+    expect(await cvmBuild(["bild"], { environment })).toEqual(await cvmBuild(["bild"]));
   });
 
   it("says of what is no image what it is not", async () => {

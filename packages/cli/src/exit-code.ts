@@ -19,26 +19,27 @@ export const EXIT = {
 /** Errors of the command line and of settings; those of profile files all begin with `profile-`. */
 const USAGE_CODES = ["usage", "setting", "service", "kernel-modules", "extra-tree"];
 
-/** What the store says: an input that cannot be had or verified. */
-const STORE_CODES = {
-  offline: true,
-  unreachable: true,
-  "not-found": true,
-  "digest-mismatch": true,
-  "size-mismatch": true,
-  signature: true,
-  keyring: true,
-  expired: true,
-  "not-yet-valid": true,
-  "wrong-repository": true,
-  malformed: true,
-  "package-gone": true,
-  artifact: true,
-  "disk-full": true,
-  "store-unusable": true,
-  damaged: true,
-  aborted: true,
-} satisfies Record<StoreErrorCode, true>;
+/** What the store says: mostly, that an input cannot be had or verified. */
+const STORE_CODES: Readonly<Record<string, number>> = {
+  offline: EXIT.input,
+  unreachable: EXIT.input,
+  "not-found": EXIT.input,
+  "digest-mismatch": EXIT.input,
+  "size-mismatch": EXIT.input,
+  signature: EXIT.input,
+  keyring: EXIT.input,
+  expired: EXIT.input,
+  "not-yet-valid": EXIT.input,
+  "wrong-repository": EXIT.input,
+  malformed: EXIT.input,
+  "package-gone": EXIT.input,
+  artifact: EXIT.input,
+  "disk-full": EXIT.input,
+  "store-unusable": EXIT.input,
+  damaged: EXIT.input,
+  // As an interruption at any other moment.
+  aborted: EXIT.failed,
+} satisfies Record<StoreErrorCode, number>;
 
 /** The same, said by those that read or resolve inputs. */
 const INPUT_CODES = [
@@ -57,5 +58,5 @@ const INPUT_CODES = [
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof CvmError)) return EXIT.internal;
   if (USAGE_CODES.includes(error.code) || error.code.startsWith("profile-")) return EXIT.usage;
-  return error.code in STORE_CODES || INPUT_CODES.includes(error.code) ? EXIT.input : EXIT.failed;
+  return STORE_CODES[error.code] ?? (INPUT_CODES.includes(error.code) ? EXIT.input : EXIT.failed);
 }

@@ -97,14 +97,14 @@ export function isSet(flags: Flags, name: string): boolean {
 }
 
 /**
- * A flag with a number, or undefined.
+ * A flag with a whole number, or undefined.
  * @throws CvmError `usage`
  */
 export function number(flags: Flags, name: string): number | undefined {
   const value = lastOf(flags[name]);
   if (value === undefined) return undefined;
-  if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
-  throw new CvmError("usage", `cannot read flag "--${name}": expected a number, got ${String(value)}`);
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new CvmError("usage", `cannot read flag "--${name}": expected a whole number, got ${String(value)}`);
 }
 
 /** The profiles and settings that the flags select. */

@@ -16,30 +16,46 @@ import { surroundingsOf } from "./surroundings.ts";
  * @returns the exit code
  */
 export async function run(argv: readonly string[]): Promise<number> {
-  const call: { command?: Command; flags: Flags } = { flags: {} };
+  const call: Call = { flags: { json: argv.includes("--json") }, parserText: "" };
   try {
-    await parserFor(call, argv).parseAsync(argv);
-    if (!call.command) return EXIT.done; // --help, --version or the completion script was asked for, and printed
-    return await execute(call.command, call.flags);
+    await parserFor(call, argv).parseAsync(argv, {}, (_error, _flags, text) => void (call.parserText = text));
+    if (call.command) return await execute(call.command, call.flags);
+    process.stdout.write(show({ json: { text: call.parserText }, text: () => `${call.parserText}\n` }, call.flags));
+    return EXIT.done;
   } catch (error) {
-    return fail(error, { flags: call.command ? call.flags : { json: argv.includes("--json") } });
+    return fail(error, call);
   }
 }
 
-function parserFor(call: { command?: Command; flags: Flags }, argv: readonly string[]): Argv {
+/** What a command line asks for. */
+interface Call {
+  /** Absent where the parser itself answers: `--help`, `--version`, `completion`. */
+  command?: Command;
+  flags: Flags;
+  /** That answer. */
+  parserText: string;
+}
+
+function parserFor(call: Call, argv: readonly string[]): Argv {
   const parser = globalFlags(yargs())
+    .locale("en")
     .scriptName("cvm-build")
     .usage("$0 [command]\n\nBuild measured images for confidential VMs, and say what their registers will be.")
     .version(PROGRAM_VERSION)
-    .completion("completion", "Print a script that completes commands and flags (bash, zsh)")
     .strict()
     .recommendCommands()
     .help()
     .wrap(Math.min(110, process.stdout.columns || 100))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? usageError(message, argv);
-    });
+      throw error && error.name !== "YError" ? error : usageError(message, argv);
+    })
+    .command(
+      "completion",
+      "Print a script that completes commands and flags (bash, zsh)",
+      (own) => own.example("$0 completion >> ~/.bashrc", "complete in every shell from now on"),
+      () => void parser.showCompletionScript(),
+    );
   for (const command of COMMANDS) {
     parser.command(
       command.name as string,
@@ -72,7 +88,7 @@ async function execute(command: Command, flags: Flags): Promise<number> {
   }
 }
 
-function show(outcome: Outcome, flags: Flags): string {
+function show(outcome: Pick<Outcome, "json" | "text">, flags: Flags): string {
   if (isSet(flags, "json")) return `${JSON.stringify(outcome.json, undefined, 2)}\n`;
   return outcome.text(painterFor(process.stdout, flags));
 }
@@ -91,11 +107,17 @@ function painterFor(stream: NodeJS.WriteStream, flags: Flags): Painter {
   return painter({ enabled: FORCE_COLOR ? FORCE_COLOR !== "0" : stream.isTTY === true && !NO_COLOR });
 }
 
+/** How yargs says that a value is none of those that are understood. */
+const INVALID_CHOICE = /^Invalid values:\n\s*Argument: (.*), Given: (.*), Choices: (.*)/;
+
 function usageError(message: string, argv: readonly string[]): CvmError {
-  const [first = message, ...others] = message.split("\n");
+  const [first = message, ...others] = message.replace(INVALID_CHOICE, "Expected $3 for $1, got $2").split("\n");
   const said = first.startsWith("Not enough non-option arguments") ? "expected another argument, got none" : first;
-  const verb = COMMANDS.map(({ name }) => String(name).split(/[ ,]/)[0]).find((name) => argv.includes(name ?? ""));
+  const verbs = COMMANDS.map(({ name }) => String(name).split(/[ ,]/)[0] ?? "");
+  const verb = verbs.find((name) => argv.includes(name));
+  const isUnknownVerb = verb === undefined && first.startsWith("Unknown argument");
+  const help = `${["cvm-build", verb, "--help"].filter(Boolean).join(" ")} says what is understood`;
   return new CvmError("usage", `cannot read the command line: ${said.charAt(0).toLowerCase()}${said.slice(1)}`, {
-    hint: others.find(Boolean) ?? `${["cvm-build", verb, "--help"].filter(Boolean).join(" ")} says what is understood`,
+    hint: others.find(Boolean) ?? (isUnknownVerb ? `commands are ${verbs.join(", ")}; ${help}` : help),
   });
 }

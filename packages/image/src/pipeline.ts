@@ -45,11 +45,12 @@ async function writeImage(
   { profile, obtained, store, surroundings, generation }: Build,
   inputs: Inputs,
 ): Promise<void> {
-  const { directory, workers, report } = surroundings;
+  const { directory, workers, report, signal } = surroundings;
   const tools = { cache: store, workers, report };
   const { packages, artifacts } = inputs;
   const rootfs = await assembleRootfs({ profile, packages, artifacts }, tools);
   const stub = await readStub(inputs.stub, tools);
+  signal?.throwIfAborted();
   const packed = await packSegments(rootfs.tree, {
     cache: store,
     threads: workers,
@@ -57,6 +58,7 @@ async function writeImage(
     mtimeClampSec: profile.content.sourceDateEpochSec,
     report,
   });
+  signal?.throwIfAborted();
   const uki = writeUki({ profile, rootfs, stub, segments: packed.segments, generation });
   const measurements = await measureBuild({ profile, rootfs, uki, generation, threads: workers });
   const manifest = manifestOf({ profile, obtained, rootfs, stub, packed, uki, artifacts, directory, generation });
