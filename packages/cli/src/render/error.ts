@@ -6,7 +6,7 @@ export function renderError(error: unknown, painter: Painter): string {
   if (!(error instanceof CvmError)) return renderBug(error, painter);
   const causes = causesOf(error).map((cause) => `  ${painter("dim", "because")} ${cause.message}\n`);
   const hint =
-    error.hint === undefined ? "" : `  ${painter("cyan", "try")} ${error.hint.replaceAll("\n", "\n      ")}\n`;
+    error.hint === undefined ? "" : `${painter("cyan", "hint:")} ${error.hint.replaceAll("\n", "\n      ")}\n`;
   return `${painter("red", "error:")} ${error.message}\n${causes.join("")}${hint}`;
 }
 
