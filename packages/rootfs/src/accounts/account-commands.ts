@@ -1,5 +1,5 @@
 import type { ShellValue } from "../scripts/shell-state.ts";
-import type { AccountDatabase } from "./account-database.ts";
+import { type AccountDatabase, isAccountName } from "./account-database.ts";
 
 /** What a command of a maintainer script asks of the accounts. */
 export type AccountRequest =
@@ -53,12 +53,15 @@ export function parseAccountCommand(argv: readonly ShellValue[]): AccountRequest
   if (command === undefined || !COMMANDS.has(command) || rest.includes(undefined)) return undefined;
   const { options, flags, operands } = splitOptions(command, rest as string[]);
   const [first, second] = operands;
+  // An option that is not known here may have taken the next word for its value.
+  if (operands.length > (command === "adduser" ? 2 : 1) || !operands.every(isAccountName)) return undefined;
   if (command === "gpasswd") {
     return options.add && first ? [{ kind: "member", user: options.add, group: first }] : undefined;
   }
   if (first === undefined) return undefined;
   if (command === "usermod") {
-    const names = options.groups?.split(",") ?? [];
+    const isMore = Object.keys(options).some((name) => name !== "groups");
+    const names = isMore ? [] : (options.groups?.split(",") ?? []);
     return names.length > 0 ? names.map((group) => ({ kind: "member", user: first, group })) : undefined;
   }
   if (

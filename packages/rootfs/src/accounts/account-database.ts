@@ -176,8 +176,13 @@ function parseId(text: string, file: string): number {
   throw new CvmError("accounts", `cannot read "${file}": expected a numeric id, got ${JSON.stringify(text)}`);
 }
 
+/** Whether an account may have that name: what `useradd` of Debian accepts. */
+export function isAccountName(name: string): boolean {
+  return NAME.test(name);
+}
+
 function checkName(name: string): void {
-  if (NAME.test(name)) return;
+  if (isAccountName(name)) return;
   throw new CvmError(
     "accounts",
     `cannot make account ${JSON.stringify(name)}: expected letters, digits, "_", "." or "-"`,

@@ -135,6 +135,9 @@ describe("account commands", () => {
     ["usermod -a -G a d", [{ kind: "member", user: "d", group: "a" }]],
     ["gpasswd -a d g", [{ kind: "member", user: "d", group: "g" }]],
     ["adduser d", undefined],
+    ["useradd -b /var/lib d", undefined],
+    ["useradd -p secret d", undefined],
+    ["usermod -s /bin/sh -G a d", undefined],
     ["usermod -L d", undefined],
     ["deluser d", undefined],
   ])("%s", (command, expected) => {

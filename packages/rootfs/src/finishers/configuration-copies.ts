@@ -14,6 +14,7 @@ export function parseConfigurationCopy({
   writes,
 }: Pick<MaintainerCommand, "argv" | "writes">): ConfigurationCopy | undefined {
   if ((command !== "ucf" && command !== "cp") || writes.length > 0 || words.includes(undefined)) return undefined;
+  if (words.some((word) => /^-[a-zA-Z]*[rR]|^--recursive$/.test(word ?? ""))) return undefined;
   const [source, target, ...rest] = (words as string[]).filter((word) => !word.startsWith("-"));
   if (rest.length > 0 || !source?.startsWith("/usr/") || !target?.startsWith("/etc/")) return undefined;
   return target.endsWith("/") || /[*?[]/.test(source) ? undefined : { source, target };

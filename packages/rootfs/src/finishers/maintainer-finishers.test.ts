@@ -55,7 +55,7 @@ describe("base-files", () => {
 describe("plain-files", () => {
   it("makes directories and empty files with the script's umask, and changes owners", async () => {
     const postinst = {
-      x: "mkdir -p /var/lib/x\nmkdir -m 0700 /var/lib/y\nadduser --system --group d\nchown d:root /var/lib/x\nchmod 2750 /var/lib/x\numask 077\ntouch /etc/secret\nchgrp d /usr/bin/agent\nchmod 02755 /usr/bin/agent",
+      x: "mkdir -p /var/lib/x\nmkdir -m 0700 /var/lib/y\nmkdir -p --mode=0710 /var/lib/held\nmkdir -pm 0711 /var/lib/after\nadduser --system --group d\nchown d:root /var/lib/x\nchmod 2750 /var/lib/x\numask 077\ntouch /etc/secret\nchgrp d /usr/bin/agent\nchmod 02755 /usr/bin/agent",
       z: "touch /etc/plain\n: > /var/log/z\nchown root:nogroup /etc/there",
     };
     const { tree } = await finish(
@@ -66,6 +66,8 @@ describe("plain-files", () => {
     expect(dumpTree(tree)).toMatchObject({
       "/var/lib/x": "directory 2750 999:0",
       "/var/lib/y": "directory 0700 0:0",
+      "/var/lib/held": "directory 0710 0:0",
+      "/var/lib/after": "directory 0711 0:0",
       "/etc/secret": "file 0600 0:0 0 e3b0c442",
       "/etc/plain": "file 0644 0:0 0 e3b0c442",
       "/var/log/z": "file 0644 0:0 0 e3b0c442",
@@ -142,9 +144,10 @@ describe("shells", () => {
       "/usr/share/debianutils/shells.d/bash": "/bin/bash # comment\n",
       "/usr/bin/sh": "",
     };
-    const { tree } = await finish(files, [shellsFinisher]);
+    const input = { postinst: { x: "add-shell /opt/x/shell /bin/bash\nadd-shell $(which y)" } };
+    const { tree } = await finish(files, [shellsFinisher], input);
     expect(text(tree, "/etc/shells")).toBe(
-      "# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n",
+      "# /etc/shells: valid login shells\n/bin/sh\n/usr/bin/sh\n/bin/bash\n/usr/bin/bash\n/opt/x/shell\n",
     );
   });
 });

@@ -40,7 +40,8 @@ export function parsePlainChange({
   if (command === "touch") return ownPaths(operands)?.map((path) => ({ kind: "file", path }));
   const [first = "", ...rest] = operands;
   const paths = ownPaths(rest) ?? programPaths(rest);
-  if (!paths || words.includes("-R") || words.includes("--recursive")) return undefined;
+  const isRecursive = words.some((word) => /^-[a-zA-Z]*R|^--recursive$/.test(word ?? ""));
+  if (!paths || isRecursive) return undefined;
   if (command === "chmod" && /^0?[0-7]{3,4}$/.test(first)) {
     return paths.map((path) => ({ kind: "mode", path, mode: Number.parseInt(first, 8) }));
   }
@@ -100,11 +101,15 @@ function apply(change: PlainChange, { editor, accounts, umask }: Place): void {
   }
 }
 
+/** `-m` and `-pm` are followed by the mode, `-m0700` and `--mode=0700` hold it. */
+const MKDIR_MODE = /^(?:-[pv]*m|--mode=?)(.*)$/;
+
 function parseMkdir(words: string[]): PlainChange[] | undefined {
-  const at = words.findIndex((word) => word === "-m" || word === "--mode");
-  const mode = at < 0 ? undefined : words[at + 1];
+  const at = words.findIndex((word) => MKDIR_MODE.test(word));
+  const held = MKDIR_MODE.exec(words[at] ?? "")?.[1];
+  const mode = held === "" ? words[at + 1] : held;
   if (at >= 0 && !/^[0-7]{3,4}$/.test(mode ?? "")) return undefined;
-  const operands = words.filter((word, index) => !word.startsWith("-") && (at < 0 || index !== at + 1));
+  const operands = words.filter((word, index) => !word.startsWith("-") && (held !== "" || index !== at + 1));
   return ownPaths(operands)?.map((path) => ({
     kind: "directory",
     path,

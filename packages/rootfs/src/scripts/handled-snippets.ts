@@ -4,6 +4,7 @@ import { BASE_FILES_PATHS } from "../finishers/base-files.ts";
 import { parseConfigurationCopy } from "../finishers/configuration-copies.ts";
 import { parseNameServiceEdit } from "../finishers/name-service-switch.ts";
 import { parsePlainChange } from "../finishers/plain-files.ts";
+import { parseAddShell } from "../finishers/shells.ts";
 import { parseStatOverride } from "../finishers/stat-overrides.ts";
 import { parseEnableCommand } from "../finishers/unit-enablement.ts";
 import { lastIs, type Snippet, targetOf } from "./snippet.ts";
@@ -70,7 +71,13 @@ export const HANDLED_SNIPPETS: readonly Snippet[] = [
     by: "base-passwd",
   },
   { commands: ["cp"], packages: ["debianutils"], when: lastIs(/^\/etc\/shells$/), class: "handled", by: "shells" },
-  { commands: ["update-shells", "add-shell"], class: "handled", by: "shells" },
+  { commands: ["update-shells"], class: "handled", by: "shells" },
+  {
+    commands: ["add-shell"],
+    when: ({ argv }) => parseAddShell(argv) !== undefined,
+    class: "handled",
+    by: "shells",
+  },
   {
     commands: ["ucf", "cp"],
     when: (command) => parseConfigurationCopy(command) !== undefined,

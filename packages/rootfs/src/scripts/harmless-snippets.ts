@@ -9,22 +9,18 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
   },
   {
     commands: [
-      "command",
       "which",
       "type",
       "grep",
       "egrep",
       "fgrep",
       "cmp",
-      "sort",
       "uniq",
       "tr",
       "head",
       "tail",
       "cut",
       "wc",
-      "awk",
-      "find",
       "ls",
       "stat",
       "readlink",
@@ -49,6 +45,26 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
     class: "harmless",
     by: "only looks",
   },
+  { commands: ["command"], when: ({ argv }) => /^-[vV]/.test(argv[1] ?? ""), class: "harmless", by: "only looks" },
+  {
+    commands: ["find"],
+    when: (command) => !someIs(/^-(exec(dir)?|ok(dir)?|delete|fls|fprint.*)$/)(command),
+    class: "harmless",
+    by: "only looks",
+  },
+  {
+    commands: ["sort"],
+    when: (command) => !someIs(/^-[a-zA-Z]*o|^--output/)(command),
+    class: "harmless",
+    by: "only looks",
+  },
+  {
+    commands: ["awk"],
+    // An awk program can run commands, and write files, by name.
+    when: (command) => !someIs(/system *\(|[>|] *"/)(command),
+    class: "harmless",
+    by: "only looks",
+  },
   {
     commands: ["sed"],
     when: (command) => !argumentsOf(command).some((word) => /^-[a-zA-Z]*i|^--in-place/.test(word)),
@@ -56,7 +72,13 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
     by: "only looks",
   },
   {
-    commands: ["dpkg", "dpkg-query", "dpkg-realpath", "dpkg-vendor", "dpkg-architecture"],
+    commands: ["dpkg"],
+    when: someIs(/^--(compare-versions|validate-.*|assert-.*|print-.*|version|status|list.*|search)$|^-[sLlS]$/),
+    class: "harmless",
+    by: "only looks",
+  },
+  {
+    commands: ["dpkg-query", "dpkg-realpath", "dpkg-vendor", "dpkg-architecture"],
     class: "harmless",
     by: "only looks",
   },
@@ -184,7 +206,7 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
     when: (command) =>
       argumentsOf(command).every(
         (word) =>
-          /^-|tmp|\.(dpkg-\w+|pam-old|tmp|distrib|bin)$|-will-install$/.test(word) ||
+          /^-|tmp(?!files)|\.(dpkg-\w+|pam-old|tmp|distrib|bin)$|-will-install$/.test(word) ||
           (word === "" && /tmp|temp/i.test(command.text)),
       ),
     class: "harmless",

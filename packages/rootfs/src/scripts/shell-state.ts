@@ -8,11 +8,13 @@ export interface ShellState {
   variables: Map<string, ShellValue>;
   /** `$1`, `$2` …; undefined where not even their number is known. */
   positional: ShellValue[] | undefined;
+  /** Whether a file was read that may have set variables of its own: then one that is not known here may be anything. */
+  isOpen: boolean;
 }
 
 /** A copy that can change without the other. */
 export function copyState(state: ShellState): ShellState {
-  return { variables: new Map(state.variables), positional: state.positional?.slice() };
+  return { variables: new Map(state.variables), positional: state.positional?.slice(), isOpen: state.isOpen };
 }
 
 /** Makes `state` what holds after either of two alternatives: values that differ become unknown. */
@@ -25,6 +27,7 @@ export function mergeStates(state: ShellState, alternatives: ShellState[]): void
     const isSame = others.every(({ variables }) => variables.has(name) && variables.get(name) === value);
     state.variables.set(name, isSame && first.variables.has(name) ? value : undefined);
   }
+  state.isOpen = alternatives.some(({ isOpen }) => isOpen);
   const text = JSON.stringify(first.positional);
   state.positional = others.every(({ positional }) => JSON.stringify(positional) === text)
     ? first.positional
@@ -91,12 +94,13 @@ function isSet(name: string, operator: string, state: ShellState): boolean | und
   return operator.startsWith(":") ? value !== "" : value !== "" || state.variables.has(name);
 }
 
-function parameterValue(name: string, { variables, positional }: ShellState): ShellValue {
+function parameterValue(name: string, { variables, positional, isOpen }: ShellState): ShellValue {
   if (/^[1-9][0-9]*$/.test(name))
     return positional ? (Number(name) <= positional.length ? positional[Number(name) - 1] : "") : undefined;
   if (name === "#") return positional ? String(positional.length) : undefined;
   if (name === "@" || name === "*")
     return positional?.every((value) => value !== undefined) ? positional.join(" ") : undefined;
   if (/^[0?$!-]$/.test(name) || name.startsWith("#")) return undefined;
-  return variables.has(name) ? variables.get(name) : "";
+  if (variables.has(name)) return variables.get(name);
+  return isOpen ? undefined : "";
 }

@@ -49,6 +49,19 @@ describe("firstInstallCommands", () => {
     ["redirections of a group", "{ a; b; } > /etc/f", [": >/etc/f", "a", "b"]],
     ["/dev/null is no file", "a >/dev/null 2>&1", ["a"]],
     ["set changes the parameters", "set -- p q; a $2 $#", ["a q 2"]],
+    ["shift drops as many as it says", "set -- p q r s; shift 2; a $1 $#", ["a r 2"]],
+    ["loops of any length", `for x in ${"i ".repeat(99)}last; do a $x; done`, ["a i", "a last"]],
+    ["command runs what it names", "command useradd x; command -v y", ["useradd x", "command -v y"]],
+    [
+      "a file that is read may set anything",
+      'if [ -n "$X" ]; then a; fi\n. /etc/default/x\nif [ -n "$X" ]; then b; fi',
+      [". /etc/default/x", "b"],
+    ],
+    [
+      "debconf sets nothing that is asked for",
+      '. /usr/share/debconf/confmodule\nif [ -n "$X" ]; then b; fi',
+      [". /usr/share/debconf/confmodule"],
+    ],
     ["defaults", 'a ${x:-y} ${1:-z} "${2-w}"', ["a y configure "]],
     [
       "deb-systemd-helper's answers",

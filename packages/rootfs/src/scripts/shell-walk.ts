@@ -35,7 +35,8 @@ type Outcome = { status: Status; flow: Flow };
 
 const MAX_STEPS = 20_000;
 const MAX_CALLS = 24;
-const MAX_ITERATIONS = 64;
+/** Libraries of functions, whose variables no script asks for. */
+const SETS_NOTHING = /^\/usr\/share\/(debconf\/confmodule|dpkg\/sh\/dpkg-error\.sh)$/;
 const DECLARATIONS = new Set(["export", "readonly", "local", "declare", "typeset"]);
 
 /**
@@ -62,7 +63,8 @@ class Walker {
   constructor(script: string, options: WalkOptions) {
     this.#script = script;
     this.#knownStatus = options.knownStatus;
-    this.#state = { variables: new Map(Object.entries(options.variables)), positional: [...options.arguments] };
+    const variables = new Map(Object.entries(options.variables));
+    this.#state = { variables, positional: [...options.arguments], isOpen: false };
   }
 
   walk(node: ShellNode): Outcome {
@@ -151,8 +153,7 @@ class Walker {
   }
 
   #walkFor(node: ShellNode & { kind: "for" }): Outcome {
-    const items = expandWords(node.items, this.#state).slice(0, MAX_ITERATIONS);
-    for (const item of items) {
+    for (const item of expandWords(node.items, this.#state)) {
       this.#state.variables.set(node.variable, item);
       const outcome = this.walk(node.body);
       if (outcome.flow === "exit") return outcome;
@@ -176,7 +177,7 @@ class Walker {
   }
 
   #walkSimple(node: SimpleCommand): Outcome {
-    const argv = expandWords(node.words, this.#state);
+    const argv = withoutCommand(expandWords(node.words, this.#state));
     const writes = this.#written(node.redirects);
     if (argv.length === 0) {
       for (const { name, value } of node.assignments) {
@@ -203,7 +204,7 @@ class Walker {
     if (command === "break" || command === "continue") return { status: true, flow: "leave" };
     if (command === "test") return { status: evaluateTest(operands), flow: "next" };
     if (command === "[" || command === "[[") return { status: evaluateTest(operands.slice(0, -1)), flow: "next" };
-    if (command === "shift") this.#state.positional?.shift();
+    if (command === "shift") this.#shift(operands[0] === undefined && operands.length > 0 ? "?" : (operands[0] ?? "1"));
     else if (command === "set") this.#set(operands);
     else if (command === "read") for (const name of operands) this.#state.variables.set(name ?? "", undefined);
     else if (command === "unset") for (const name of operands) this.#state.variables.delete(name ?? "");
@@ -213,7 +214,10 @@ class Walker {
   }
 
   #walkExternal(node: SimpleCommand, argv: ShellValue[], writes: ShellValue[]): Outcome {
-    if (argv[0] === "." || argv[0] === "source") this.#state.variables.set("RET", undefined);
+    if (argv[0] === "." || argv[0] === "source") {
+      this.#state.variables.set("RET", undefined);
+      if (!SETS_NOTHING.test(argv[1] ?? "")) this.#state.isOpen = true;
+    }
     this.#emit(node, argv, writes);
     // A wrapper such as `in_sysroot cmd` reaches here with the wrapped command, since functions are followed.
     return { status: this.#knownStatus(argv), flow: "next" };
@@ -263,6 +267,11 @@ class Walker {
     return outcome;
   }
 
+  #shift(count: string): void {
+    if (/^[0-9]+$/.test(count)) this.#state.positional?.splice(0, Number(count));
+    else this.#state.positional = undefined;
+  }
+
   #set(operands: ShellValue[]): void {
     const [first] = operands;
     if (first !== undefined && /^[-+][a-z]+$/.test(first)) return;
@@ -298,6 +307,12 @@ class Walker {
       .trim();
     this.commands.push({ line: node.line, text: text.slice(0, 300), argv, writes });
   }
+}
+
+/** `command useradd …` runs useradd; `command -v useradd` only looks. */
+function withoutCommand(argv: ShellValue[]): ShellValue[] {
+  const [first, second] = argv;
+  return first === "command" && second !== undefined && !second.startsWith("-") ? argv.slice(1) : argv;
 }
 
 function returnStatus(operand: ShellValue): Status {
