@@ -62,7 +62,7 @@ function* diskNodes(
   directory: string,
   options: { origin: Origin; mtimeSec: number },
 ): Generator<[path: string, node: TreeNode]> {
-  for (const name of readdirSync(directory).sort(compareUtf8))
+  for (const name of readable(directory, (at) => readdirSync(at)).sort(compareUtf8))
     yield* diskNode(`${directory}/${name}`, { path: `/${name}`, ...options });
 }
 
@@ -70,11 +70,11 @@ function* diskNode(
   source: string,
   { path, origin, mtimeSec }: { path: string; origin: Origin; mtimeSec: number },
 ): Generator<[path: string, node: TreeNode]> {
-  const stat = lstatSync(source);
+  const stat = readable(source, (at) => lstatSync(at));
   const attributes = { uid: 0, gid: 0, mtimeSec, origin };
   if (stat.isDirectory()) {
     yield [path, { ...attributes, kind: "directory", mode: 0o755 }];
-    for (const name of readdirSync(source).sort(compareUtf8)) {
+    for (const name of readable(source, (at) => readdirSync(at)).sort(compareUtf8)) {
       yield* diskNode(`${source}/${name}`, { path: `${path}/${name}`, origin, mtimeSec });
     }
   } else if (stat.isSymbolicLink()) {
@@ -92,9 +92,21 @@ function* diskNode(
   }
 }
 
+/** What `read` gives. A file that its user may not read is theirs to mend. */
+function readable<T>(path: string, read: (path: string) => T): T {
+  try {
+    return read(path);
+  } catch (cause) {
+    if (!(cause instanceof Error) || !("syscall" in cause)) throw cause;
+    throw new CvmError("extra-tree", `cannot read "${path}": expected what you may read, got ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
 /** A file on disk as content, by place, hashed without holding it. */
 export function diskContent(path: string): Content {
-  using source = openFileSource(path);
+  using source = readable(path, openFileSource);
   const hash = createHash("sha256");
   for (const chunk of borrowedChunksOf(source)) hash.update(chunk);
   return { sizeBytes: source.sizeBytes, sha256: finishSha256(hash), file: { path, offsetBytes: 0 } };
