@@ -57,7 +57,12 @@ function entriesOf(groups: Map<string, { origin: Origin; entries: PathAndNode[] 
   return group.entries;
 }
 
+/**
+ * By kind and name; extra trees, whose names are places on this machine, stay in the order of their first paths in the
+ * image.
+ */
 function compareOrigins(a: Origin, b: Origin): number {
+  if (a.kind === "extra" && b.kind === "extra") return 0;
   return KIND_ORDER[a.kind] - KIND_ORDER[b.kind] || compareCodeUnits(a.name, b.name);
 }
 
