@@ -196,6 +196,19 @@ describe("bad input", () => {
     ]);
   });
 
+  it("resolves packages that lie in a directory as those of the archive, and locks them by path", async () => {
+    const nftables = await downloadPackage("nftables", project);
+    mkdirSync(join(project, "debs"));
+    cpSync(join(project, nftables), join(project, "debs", nftables));
+    profile("directory", "[Output]\nImageId=directory\n[Content]\nPackageDirectories=../../debs\nPackages=nftables\n");
+    const { manifest } = await cvmBuildJson<BuildReport>(["build", "--profile", "directory"], { cwd: project });
+    const found = manifest.packages.find(({ name }) => name === "nftables");
+    expect(found?.repository).toBe(`debs/${nftables}`);
+    rmSync(join(project, "debs", nftables));
+    const error = await failure(["build", "--profile", "directory", "--locked"]);
+    expect(error).toMatchObject({ exitCode: 3, code: "lock-missing" });
+  });
+
   it("refuses an archive whose InRelease was changed", async () => {
     const inRelease = await fetchInRelease();
     const mirror = createServer((request, response) => {

@@ -1,9 +1,10 @@
-import { basename } from "node:path";
+import { basename, relative } from "node:path";
 import { CvmError, FormatError } from "@cvm-build/bytes";
+import type { Profile } from "@cvm-build/profile";
 import { openBarePackage, type PackageIndex } from "@cvm-build/resolver";
 import { readDebControl } from "@cvm-build/rootfs";
 import { fileDigest } from "./output.ts";
-import { localName } from "./request-digest.ts";
+import { localName, packageFiles } from "./request-digest.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** The packages that a profile asks for, with those given as files made known by name and version. */
@@ -15,14 +16,18 @@ export interface LocalPackages {
 }
 
 /**
- * Opens the packages that are given as files (`./reth.deb`), so that they resolve as any other does.
+ * Opens the packages that are given as files (`./reth.deb`) or lie in `PackageDirectories=`, so that they resolve as any
+ * other does.
  * @throws CvmError `package` for what is no .deb
  */
 export async function openLocalPackages(
-  packages: readonly string[],
+  { packages, packageDirectories }: Profile["content"],
   { directory }: Surroundings,
 ): Promise<LocalPackages> {
   const indexes: PackageIndex[] = [];
+  for (const path of packageFiles(packageDirectories)) {
+    indexes.push(await openLocalPackage(path, relative(directory, path)));
+  }
   const requests: string[] = [];
   for (const request of packages) {
     const repository = localName(request, directory);

@@ -1,5 +1,6 @@
-import { relative } from "node:path";
-import type { Sha256Hex } from "@cvm-build/bytes";
+import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { compareCodeUnits, CvmError, type Sha256Hex } from "@cvm-build/bytes";
 import type { ArtifactDeclaration, Profile } from "@cvm-build/profile";
 import { requestDigest } from "@cvm-build/resolver";
 
@@ -16,6 +17,9 @@ export function requestSha256(profile: Profile, directory: string): Sha256Hex {
     snapshot: distribution.snapshot,
     components: distribution.repositories,
     packages: content.packages.map((request) => localName(request, directory) ?? request),
+    ...(content.packageDirectories.length > 0 && {
+      packageFiles: packageFiles(content.packageDirectories).map((path) => relative(directory, path)),
+    }),
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
     stub: [uki.stubPackage, uki.stubRelease],
@@ -28,6 +32,25 @@ export function requestSha256(profile: Profile, directory: string): Sha256Hex {
 /** How a lock names a package that is given as a file: by its path below the profiles. Undefined for all others. */
 export function localName(request: string, directory: string): string | undefined {
   return request.includes("/") ? relative(directory, request) : undefined;
+}
+
+/**
+ * The packages in directories, in the order of their names.
+ * @throws CvmError `setting` for what is no directory that can be read
+ */
+export function packageFiles(directories: readonly string[]): string[] {
+  return directories.flatMap((directory) => {
+    const names = namesIn(directory).filter((name) => name.endsWith(".deb"));
+    return names.sort(compareCodeUnits).map((name) => join(directory, name));
+  });
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (cause) {
+    throw new CvmError("setting", `cannot read PackageDirectories= "${directory}": expected a directory`, { cause });
+  }
 }
 
 /** An artefact as a lock names it: a file by its path below the profiles, so that the lock fits every checkout. */

@@ -42,7 +42,7 @@ export async function resolveProfile(
 ): Promise<Lock> {
   const { distribution, content, uki } = profile;
   const architecture = DEBIAN_ARCHITECTURE[distribution.architecture];
-  const local = await openLocalPackages(content.packages, surroundings);
+  const local = await openLocalPackages(content, surroundings);
   const { repositories, universe } = await openRelease(distribution.release, { profile, store, surroundings, local });
   const resolution = resolvePackages(universe, {
     architecture,

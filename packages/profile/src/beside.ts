@@ -78,7 +78,7 @@ function readValueFile(path: string, row: SettingRow, disk: ProfileDisk): string
     at: { file: disk.show(path) },
     expected: "a file that holds the value",
     got: "a program",
-    hint: `no code runs while files are read: write ${row.name}= into [${row.section}], or give --setting ${setting}=VALUE`,
+    hint: `no code runs while files are read: write ${row.name}= into [${row.section}], or give --set ${setting}=VALUE`,
     setting,
   });
 }

@@ -123,7 +123,7 @@ describe("names and values", () => {
       'cannot read setting "Remove" at command line: expected one of Services.Remove, Artifacts.Remove, got',
     ],
     ["Content.Hostname=a b", 'cannot read setting "Content.Hostname" at command line: expected a host name, got "a b"'],
-  ])("--setting %s", (setting, message) => {
+  ])("--set %s", (setting, message) => {
     expect(loadError({ "cvm.conf": "" }, { settings: [setting] }).message).toContain(message);
   });
 
@@ -192,7 +192,7 @@ describe("profiles and files", () => {
       code: "profile-executable",
       message:
         'cannot read setting "Output.ImageVersion" at mkosi.version: expected a file that holds the value, got a program',
-      hint: expect.stringContaining("--setting Output.ImageVersion=VALUE"),
+      hint: expect.stringContaining("--set Output.ImageVersion=VALUE"),
     });
   });
 });
@@ -200,7 +200,7 @@ describe("profiles and files", () => {
 describe("what mkosi has and cvm-build does not", () => {
   const files = {
     "mkosi.conf":
-      "[Distribution]\nDistribution=fedora\n[Output]\nFormat=disk\n[Content]\nPackages=a\nBootloader=grub\nRootPassword=secret\n",
+      "[Distribution]\nDistribution=fedora\n[Output]\nFormat=disk\n[Content]\nPackages=a\nBootloader=grub\nRootPassword=secret\nCleanPackageMetadata=no\n",
     "mkosi.conf.d/x.conf": "[Validation]\nSecureBoot=yes\n[Runtime]\nRAM=2G\n[Match]\nSystemdVersion=!255\n",
     "mkosi.conf.d/y.conf": "[Match]\nRelease=bookworm\n[Build]\nWithNetwork=yes\n",
     "mkosi.postinst": { text: "#!/bin/sh\n", mode: 0o755 },
@@ -213,6 +213,7 @@ describe("what mkosi has and cvm-build does not", () => {
     'mkosi.conf:4:8: Output.Format="disk"',
     "mkosi.conf:7:1: Content.Bootloader",
     "mkosi.conf:8:14: Content.RootPassword=a password in clear",
+    'mkosi.conf:9:22: Content.CleanPackageMetadata="no"',
     "mkosi.conf.d/x.conf:6:1: Match.SystemdVersion",
     "mkosi.conf.d/x.conf:2:1: Validation.SecureBoot",
     "mkosi.conf.d/x.conf:4:1: Runtime.RAM",
@@ -222,7 +223,7 @@ describe("what mkosi has and cvm-build does not", () => {
     const error = loadError(files);
     expect(error.code).toBe("profile-unsupported");
     expect(error.message.split("\n")[0]).toBe(
-      "cannot use 9 settings of mkosi: expected settings that cvm-build has, got",
+      "cannot use 10 settings of mkosi: expected settings that cvm-build has, got",
     );
     for (const name of names) expect(error.message).toContain(`\n  ${name}: `);
     expect(error.message).not.toContain("secret");

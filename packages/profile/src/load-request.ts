@@ -4,7 +4,7 @@ export interface LoadRequest {
   directory: string;
   /** `--profile`, in order. */
   profiles: readonly string[];
-  /** `--setting Section.Name=value`, in order; an empty value resets. */
+  /** `--set Section.Name=value`, in order; an empty value resets. */
   settings: readonly { name: string; value: string }[];
   /** The default of `Architecture=`, and what `[Match] HostArchitecture=` asks for. */
   hostArchitecture: "x86-64" | "arm64";

@@ -28,7 +28,7 @@ const GROUPS: readonly MkosiGroup[] = [
   {
     section: "Config",
     names: "ConfigureScripts",
-    useInstead: "use [Match], Include= and --setting: no code runs while files are read",
+    useInstead: "use [Match], Include= and --set: no code runs while files are read",
   },
   { section: "Config", names: "Profile", useInstead: "use Profiles=" },
   {

@@ -56,7 +56,6 @@ export interface ContentSettings {
   withEssential: boolean;
   withRecommends: boolean;
   withDocs: boolean;
-  cleanPackageMetadata: boolean;
   /** Package names or globs whose files are left out of the tree although they were resolved. */
   removePackages: string[];
   extraTrees: { source: string; target: string }[];

@@ -21,7 +21,6 @@ export function profileFixture(content: Partial<ContentSettings> = {}, rest: Par
       withEssential: false,
       withRecommends: false,
       withDocs: false,
-      cleanPackageMetadata: true,
       removePackages: [],
       extraTrees: [],
       removeFiles: [],

@@ -30,7 +30,7 @@ export const CONTENT_SETTINGS = [
     name: "PackageDirectories",
     kind: list(existingPath),
     besides: [{ suffix: "packages", take: "path" }],
-    summary: "Directories of package files that may be installed by name.",
+    summary: "Directories of package files that are resolved beside those of the archive.",
   }),
   filling("content.withEssential", {
     section: "Content",
@@ -54,13 +54,13 @@ export const CONTENT_SETTINGS = [
     default: () => true,
     summary: "Whether documentation of packages is kept.",
   }),
-  filling("content.cleanPackageMetadata", {
+  {
     section: "Content",
     name: "CleanPackageMetadata",
-    kind: { ...one(feature), collect: (items) => items.at(-1) !== false },
+    kind: one(only(feature, { not: false, useInstead: "manifest.json lists the packages; leave the setting out" })),
     default: () => true,
-    summary: "Whether the package database is left out; `auto` leaves it out.",
-  }),
+    summary: "Whether the package database is left out: always.",
+  } satisfies SettingRow<boolean | "auto">,
   filling("content.removePackages", {
     section: "Content",
     name: "RemovePackages",
