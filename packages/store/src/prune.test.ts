@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sha256Hex } from "@cvm-build/bytes";
 import { describe, expect, it } from "vitest";
@@ -98,5 +98,20 @@ describe("verifyAll", () => {
       expect.objectContaining({ expected: first?.sha256, found: sha256Hex("changed 10") }),
     );
     expect(await store.verifyAll()).toMatchObject({ checkedFiles: 2, damaged: [] });
+  });
+
+  it("calls it no damage where a build was killed before it could note what it had made", async () => {
+    using folder = makeTestFolder();
+    const { store, derived } = makeStore(folder.path);
+    rmSync(`${derived.path}.json`);
+    expect(await store.verifyAll()).toMatchObject({ checkedFiles: 4, damaged: [] });
+    expect(existsSync(derived.path)).toBe(false);
+  });
+
+  it("finds a derived object that was cut short", async () => {
+    using folder = makeTestFolder();
+    const { store, derived } = makeStore(folder.path);
+    writeFileSync(derived.path, "short");
+    expect((await store.verifyAll()).damaged).toHaveLength(1);
   });
 });

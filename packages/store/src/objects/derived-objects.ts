@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { assert, compactCanonicalJson, isSha256Hex, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
+import { assert, compactCanonicalJson, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import { isMissing, writeFailure } from "../errors.ts";
 import { replaceFile, writeTemporary } from "./durable.ts";
 import { createUnique, makeFolder, type StoreLayout } from "./layout.ts";
@@ -49,6 +49,11 @@ export class DerivedObjects {
     return { path, ...noted };
   }
 
+  /** The digest that the object of that kind and key should have; undefined where nothing says. */
+  digestOf(kind: string, key: Sha256Hex): Sha256Hex | undefined {
+    return readNote(`${this.#pathOf(kind, key)}.json`)?.sha256;
+  }
+
   /**
    * A fresh path in the store's file system, for a producer (perhaps in a worker) to write to.
    * @throws StoreError `disk-full`, `store-unusable`
@@ -72,7 +77,7 @@ export class DerivedObjects {
       rmSync(temporaryPath, { force: true });
       throw writeFailure(error, path);
     }
-    replaceFile(`${path}.json`, compactCanonicalJson(noted), { temporaryFolder: this.#layout.temporary });
+    replaceFile(`${path}.json`, formatNote(noted), { temporaryFolder: this.#layout.temporary });
     return { path, ...noted };
   }
 
@@ -99,7 +104,13 @@ export class DerivedObjects {
   }
 }
 
-/** A note as `commit` wrote it; undefined for one that is missing or torn. */
+/** A note's text: the digest of its JSON, then the JSON, which says modes and owners that nothing else can vouch for. */
+function formatNote(note: Omit<DerivedObject, "path">): string {
+  const json = compactCanonicalJson(note);
+  return `${sha256Hex(json)}\n${json}`;
+}
+
+/** A note as `commit` wrote it; undefined for one that is missing, torn or changed. */
 function readNote(path: string): Omit<DerivedObject, "path"> | undefined {
   let text: string;
   try {
@@ -108,11 +119,7 @@ function readNote(path: string): Omit<DerivedObject, "path"> | undefined {
     if (isMissing(error)) return undefined;
     throw error;
   }
-  try {
-    const { sizeBytes, sha256, meta } = JSON.parse(text) as Record<string, unknown>;
-    if (typeof sizeBytes !== "number" || typeof sha256 !== "string" || !isSha256Hex(sha256)) return undefined;
-    return { sizeBytes, sha256, meta };
-  } catch {
-    return undefined;
-  }
+  const end = text.indexOf("\n");
+  const json = text.slice(end + 1);
+  return text.slice(0, Math.max(end, 0)) === sha256Hex(json) ? (JSON.parse(json) as DerivedObject) : undefined;
 }

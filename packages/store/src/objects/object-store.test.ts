@@ -106,6 +106,17 @@ describe("a derived object", () => {
     }
   });
 
+  it("with a note that was changed is none: permissions and owners are only there", () => {
+    using folder = makeTestFolder();
+    const { store, object } = makeDerived(folder.path);
+    const path = `${object.path}.json`;
+    const note = readFileSync(path, "utf8");
+    writeFileSync(path, note.replace("two", "six"));
+    expect(store.lookup("payload", key)).toBeUndefined();
+    writeFileSync(path, note);
+    expect(store.lookup("payload", key)).toEqual(object);
+  });
+
   it("is replaced by whoever commits it again, and forgotten when it is discarded", () => {
     using folder = makeTestFolder();
     makeDerived(folder.path);
