@@ -1,3 +1,4 @@
+import { sep } from "node:path";
 import { canonicalJson, FormatError } from "@cvm-build/bytes";
 import { packSegments } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
@@ -23,17 +24,28 @@ export interface Build {
 }
 
 /**
- * Writes an image; once more where the store turns out to be damaged. Bytes are compared with their digests when they
- * are read, so that a build that reads little checks little; what is damaged is then cleared away, and had again.
+ * Writes an image; once more where the store turns out to be damaged, or lost something to a prune meanwhile. Bytes are
+ * compared with their digests when they are read, so that a build that reads little checks little; what is damaged is
+ * then cleared away, and had again.
  */
 export async function writeSoundImage(build: Build): Promise<void> {
-  const { obtained, store } = build;
+  const { obtained, store, surroundings } = build;
   try {
     await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
   } catch (error) {
-    if (!isAboutBytes(error) || (await store.verifyAll()).damaged.length === 0) throw error;
+    const isMended =
+      isMissingBelow(surroundings.cacheDirectory, error) ||
+      (isAboutBytes(error) && (await store.verifyAll()).damaged.length > 0);
+    if (!isMended) throw error;
     await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
   }
+}
+
+/** Whether a file of a folder that was there is not, at the bottom of an error. */
+function isMissingBelow(folder: string, error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, path } = error as NodeJS.ErrnoException;
+  return (code === "ENOENT" && path?.startsWith(`${folder}${sep}`)) || isMissingBelow(folder, error.cause);
 }
 
 /** Whether bytes that were not what they should be are at the bottom of an error. */
