@@ -238,6 +238,18 @@ describe("bad input", () => {
     expect(readFileSync(join(project, "build/minimal/minimal.efi")).equals(before)).toBe(true);
   });
 
+  it("goes on where a prune takes away what it was about to read", async () => {
+    const store = join(project, "pruned");
+    cpSync(TEST_STORE, store, { recursive: true });
+    const before = readFileSync(join(project, "build/minimal/minimal.efi"));
+    await cvmBuildJson(["build", "--profile", "minimal", "--lock", lock, "--force"], {
+      cwd: project,
+      store,
+      onSpawn: () => setTimeout(() => rmSync(join(store, "derived/payload"), { recursive: true, force: true }), 500),
+    });
+    expect(readFileSync(join(project, "build/minimal/minimal.efi")).equals(before)).toBe(true);
+  });
+
   it.skipIf(!isRoot)("says that the disk is full, and keeps the image that was there", async () => {
     const small = join(project, "small");
     mkdirSync(small);

@@ -1,5 +1,5 @@
 import { sep } from "node:path";
-import { canonicalJson, FormatError } from "@cvm-build/bytes";
+import { canonicalJson, CvmError, FormatError } from "@cvm-build/bytes";
 import { packSegments } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import { assembleRootfs, readStub } from "@cvm-build/rootfs";
@@ -23,29 +23,42 @@ export interface Build {
   generation: Generation;
 }
 
+/** How often a build begins: a prune that is under way may take something away twice. */
+const MAX_ATTEMPTS = 3;
+
 /**
  * Writes an image; once more where the store turns out to be damaged, or lost something to a prune meanwhile. Bytes are
  * compared with their digests when they are read, so that a build that reads little checks little; what is damaged is
  * then cleared away, and had again.
+ * @throws CvmError `damaged` where the store goes on losing files
  */
 export async function writeSoundImage(build: Build): Promise<void> {
   const { obtained, store, surroundings } = build;
-  try {
-    await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
-  } catch (error) {
-    const isMended =
-      isMissingBelow(surroundings.cacheDirectory, error) ||
-      (isAboutBytes(error) && (await store.verifyAll()).damaged.length > 0);
-    if (!isMended) throw error;
-    await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
+      return;
+    } catch (error) {
+      const lost = missingBelow(surroundings.cacheDirectory, error);
+      if (attempt === MAX_ATTEMPTS) throw lost === undefined ? error : lostAgain(lost, error);
+      const isMended = lost !== undefined || (isAboutBytes(error) && (await store.verifyAll()).damaged.length > 0);
+      if (!isMended) throw error;
+    }
   }
 }
 
-/** Whether a file of a folder that was there is not, at the bottom of an error. */
-function isMissingBelow(folder: string, error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+/** The file of a folder that was there and is not, where that is at the bottom of an error. */
+function missingBelow(folder: string, error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
   const { code, path } = error as NodeJS.ErrnoException;
-  return (code === "ENOENT" && path?.startsWith(`${folder}${sep}`)) || isMissingBelow(folder, error.cause);
+  return code === "ENOENT" && path?.startsWith(`${folder}${sep}`) ? path : missingBelow(folder, error.cause);
+}
+
+function lostAgain(path: string, cause: unknown): CvmError {
+  return new CvmError("damaged", `cannot read "${path}": expected the store to keep what is in it, got nothing there`, {
+    hint: "something takes files out of the store: let it end, and run again",
+    cause,
+  });
 }
 
 /** Whether bytes that were not what they should be are at the bottom of an error. */
