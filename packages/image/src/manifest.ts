@@ -33,6 +33,8 @@ export interface Manifest {
   services: { name: string; description: string; user: string }[];
   finishers: { name: string; summary: string; paths: string[] }[];
   scripts: ScriptReport;
+  /** Files that two packages hold, and whose the image has. */
+  replacements: Rootfs["replacements"];
   /** The trusted computing base in plain numbers. */
   tree: { entries: number; sizeBytes: number; setuid: string[] };
   segments: { origin: string; entries: number; sizeBytes: number; uncompressedSizeBytes: number; sha256: Sha256Hex }[];
@@ -101,6 +103,7 @@ export function manifestOf(build: {
     services: profile.services.map(({ name, description, user }) => ({ name, description, user })),
     finishers: rootfs.finishers,
     scripts: scriptReport(rootfs.scripts),
+    replacements: rootfs.replacements,
     tree: { ...treeSize(rootfs), setuid: rootfs.setuid },
     segments: packed.segments.map((segment) => ({
       origin: originOf(segment.origin, directory),

@@ -25,6 +25,12 @@ const BEYOND_THE_IMAGE: readonly Unpredicted[] = [
   { register: "pcr10", reason: "extended by IMA at run time" },
   { register: "pcr14", reason: "depends on shim's variables" },
   { register: "pcr15", reason: "extended by userspace with machine id and volume keys" },
+  { register: "pcr16", reason: "for debugging: whoever likes resets and extends it" },
+  ...[17, 18, 19, 20, 21, 22].map((pcr) => ({
+    register: `pcr${pcr}`,
+    reason: "of a dynamic launch (DRTM), which this boot path has not",
+  })),
+  { register: "pcr23", reason: "for applications: whoever likes resets and extends it" },
 ];
 
 /**

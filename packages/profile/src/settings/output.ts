@@ -80,7 +80,7 @@ export const OUTPUT_SETTINGS = [
     default: seedOf,
     defaultNote: "made from `ImageId=`",
     besides: [{ suffix: "seed", take: "text" }],
-    summary: "Where identifiers that look random come from.",
+    summary: "Where identifiers that look random come from: those of disks and partitions, which a UKI has none of.",
   }),
   filling("output.notices", {
     section: "Output",
