@@ -8,7 +8,7 @@ import { type Figures, median, timed } from "./timed.ts";
 // `pnpm bench`: the peer's baseline, built as its users build it. Prints a table and leaves nothing behind. Peers run in
 // the same minutes on the same machine, so that the ratios hold where the seconds do not.
 //
-//   pnpm bench                                 three runs of each
+//   pnpm bench                                   three runs of each
 //   pnpm bench --runs 7
 //   CVM_BENCH_MKOSI=/path/to/mkosi pnpm bench    with mkosi itself as a peer, as bench/mkosi.ts says
 
