@@ -45,9 +45,13 @@ describe.skipIf(!root)("the probe program under Debian's busybox", () => {
     folder[Symbol.dispose]();
   });
 
-  function run(args: readonly string[]): Promise<{ status: number | null; output: string }> {
+  function run(
+    args: readonly string[],
+    environment: Record<string, string> = {},
+  ): Promise<{ status: number | null; output: string }> {
     return new Promise((resolve) => {
-      const child = spawn(busybox, ["sh", probe, ...args], { stdio: ["ignore", "pipe", "ignore"] });
+      const env = { ...process.env, ...environment };
+      const child = spawn(busybox, ["sh", probe, ...args], { stdio: ["ignore", "pipe", "ignore"], env });
       let output = "";
       child.stdout.on("data", (data: Buffer) => (output += data.toString()));
       child.on("close", (status) => resolve({ status, output }));
@@ -89,6 +93,15 @@ describe.skipIf(!root)("the probe program under Debian's busybox", () => {
   it("knows an open port from a closed one", async () => {
     expect((await run(["wait", "5", "tcp", "127.0.0.1", String(port)])).status).toBe(0);
     expect((await run(watch(["tcp", "127.0.0.1", String(closedPort)]))).status).toBe(1);
+  });
+
+  it("does not wait for a service that has died", async () => {
+    const closed = ["tcp", "127.0.0.1", String(closedPort)];
+    const dead = spawn("true");
+    await new Promise((resolve) => void dead.on("exit", resolve));
+    expect((await run(["wait", "5", ...closed], { MAINPID: String(dead.pid) })).status).toBe(1);
+    const alive = { MAINPID: String(process.pid) };
+    expect((await run(["wait", "5", "tcp", "127.0.0.1", String(port)], alive)).status).toBe(0);
   });
 
   it("goes by a command's exit status and gives it its arguments as they are", async () => {

@@ -34,7 +34,7 @@ export function proveFlags(parser: Argv): Argv {
 export function machineFlags(parser: Argv): Argv {
   return parser
     .option("memory", { type: "number", requiresArg: true, describe: "Memory of the machine in MiB", default: 2048 })
-    .option("cpus", { type: "number", requiresArg: true, describe: "Processors of the machine", default: 2 })
+    .option("cpus", { type: "number", requiresArg: true, describe: "Processors of the machine", default: 1 })
     .option("firmware", { type: "string", requiresArg: true, describe: "An OVMF image [default: Debian's]" });
 }
 
@@ -49,7 +49,7 @@ export function machineOf(flags: Flags): MachineOptions {
   const firmware = text(flags, "firmware");
   return {
     memoryMiB: number(flags, "memory") ?? 2048,
-    cpus: number(flags, "cpus") ?? 2,
+    cpus: number(flags, "cpus") ?? 1,
     ...(firmware !== undefined && { firmware }),
   };
 }

@@ -8,7 +8,8 @@ export const BUSYBOX_PATH = "/usr/bin/busybox";
  * dialogue the connection itself, so that nothing is shut down before the answer is there.
  */
 export const PROBE_SCRIPT = String.raw`# Asks a service how it is; run by busybox. Written by cvm-build.
-#   probe wait TIMEOUT QUESTION                           returns when the answer is good
+#   probe wait TIMEOUT QUESTION                           returns when the answer is good; fails when the service has
+#                                                         died, whose process systemd names in MAINPID
 #   probe watch INTERVAL TIMEOUT FAILURES GRACE QUESTION  fails after FAILURES bad answers in a row; the first GRACE
 #                                                         bad ones do not count, until there was a good one
 # QUESTION: tcp HOST PORT | http HOST PORT EXPECT REQUEST | exec COMMAND...
@@ -25,6 +26,7 @@ ask() {
 case $mode in
 wait)
     until ask "$@"; do
+        [ -z "$MAINPID" ] || kill -0 "$MAINPID" 2>/dev/null || exit 1
         "$busybox" sleep 0.5
     done
     ;;
