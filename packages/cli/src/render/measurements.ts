@@ -33,7 +33,7 @@ export function renderPlatform(
 }
 
 /** Registers that a UKI could decide are named with the reason; the others are the machine's, and only listed. */
-function renderUnpredicted(unpredicted: PlatformMeasurements["unpredicted"], painter: Painter): string {
+export function renderUnpredicted(unpredicted: PlatformMeasurements["unpredicted"], painter: Painter): string {
   const isOfImage = ({ register }: { register: string }) => register.slice("pcr".length) in MEANINGS;
   const ofMachine = unpredicted.filter((each) => !isOfImage(each)).map(({ register }) => register.slice("pcr".length));
   const listed = `not predicted, for reasons in measurements.json: PCR ${ofMachine.join(", ")}\n`;

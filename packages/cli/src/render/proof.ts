@@ -1,4 +1,5 @@
 import type { Proof, RegisterComparison } from "@cvm-build/image";
+import { renderUnpredicted } from "./measurements.ts";
 import type { Painter } from "./painter.ts";
 import { renderTable } from "./table.ts";
 
@@ -8,7 +9,7 @@ const DIGITS_SHOWN = 16;
 /** Predicted and real registers side by side, and every event of those that differ. */
 export function renderProof(proof: Proof, painter: Painter): string {
   const { machine, registers, unpredicted, agrees } = proof;
-  const where = `QEMU ${machine.qemuVersion} (${machine.accelerator}), ${machine.firmware.path}, ${machine.memoryMiB} MiB, ${machine.cpus} CPUs`;
+  const where = `QEMU ${machine.qemuVersion} (${machine.accelerator}), ${machine.firmware.path}, ${machine.memoryMiB} MiB, ${machine.cpus} CPU`;
   const verdict = agrees
     ? painter("green", "proved: every predicted register and event is what the machine measured")
     : painter("red", "not proved: the machine measured something else");
@@ -19,7 +20,7 @@ export function renderProof(proof: Proof, painter: Painter): string {
       registers.map((register) => summaryRow(register, painter)),
     ),
     ...registers.filter(({ equal }) => !equal).map((register) => renderDifference(register, painter)),
-    `${painter("dim", `not predicted, for reasons in measurements.json: ${unpredicted.map(({ register }) => register).join(", ")}`)}\n`,
+    renderUnpredicted(unpredicted, painter),
     `\n${verdict}\n`,
   ].join("");
 }
