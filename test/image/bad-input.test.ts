@@ -112,6 +112,20 @@ describe("bad input", () => {
     expect(error.hint).toContain("cvm-build lock --profile stale");
   });
 
+  it.each([
+    ["zstd", '"1.0.0"'],
+    ["segmentFormat", "99"],
+  ])("refuses a lock that was made with another %s", async (tool, version) => {
+    const other = join(project, "other-tools.lock");
+    writeFileSync(
+      other,
+      readFileSync(lock, "utf8").replace(new RegExp(`"${tool}": .*?(,?)\n`), `"${tool}": ${version}$1\n`),
+    );
+    const error = await failure(["build", "--profile", "minimal", "--lock", other, "--force"]);
+    expect(error).toMatchObject({ exitCode: 3, code: "tool-version" });
+    expect(error.message).toContain(tool);
+  });
+
   it("refuses to resolve when it must not", async () => {
     profile("unlocked", "[Output]\nImageId=unlocked\n");
     const error = await failure(["build", "--profile", "unlocked", "--locked"]);

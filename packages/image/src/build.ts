@@ -1,4 +1,3 @@
-import { CvmError } from "@cvm-build/bytes";
 import type { Profile } from "@cvm-build/profile";
 import { buildKey, isUpToDate, rememberBuild } from "./build-key.ts";
 import { findLock, type LockPolicy, lockMissing, type ObtainedLock } from "./locking.ts";
@@ -72,7 +71,6 @@ async function buildAnew(
   ]);
   const store = storeOf(surroundings);
   const obtained = found ?? (await resolveAnew(profile, { store, surroundings, artifacts }));
-  checkTools(obtained);
   const key = buildKey(profile, obtained);
   using generation = output.startGeneration();
   await writeSoundImage({ profile, obtained, artifacts, store, surroundings, generation });
@@ -81,20 +79,4 @@ async function buildAnew(
   generation.publish();
   rememberBuild(output, { key, files });
   return obtained;
-}
-
-/**
- * Compressor bytes are part of an image: another zstd gives other bytes.
- * @throws CvmError `tool-version`
- */
-function checkTools({ lock }: ObtainedLock): void {
-  const { zstd } = process.versions;
-  if (lock.tools.zstd === zstd) return;
-  throw new CvmError(
-    "tool-version",
-    `cannot use lock: expected zstd ${lock.tools.zstd}, got ${zstd ?? "none"} in this Node`,
-    {
-      hint: "run cvm-build on the Node that the workspace installs, or refresh the lock with cvm-build lock",
-    },
-  );
 }

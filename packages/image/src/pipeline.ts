@@ -1,6 +1,6 @@
 import { sep } from "node:path";
 import { canonicalJson, CvmError, FormatError } from "@cvm-build/bytes";
-import { packSegments } from "@cvm-build/fs-writer";
+import { packSegments, SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import { assembleRootfs, readStub } from "@cvm-build/rootfs";
 import type { Store } from "@cvm-build/store";
@@ -30,10 +30,11 @@ const MAX_ATTEMPTS = 3;
  * Writes an image; once more where the store turns out to be damaged, or lost something to a prune meanwhile. Bytes are
  * compared with their digests when they are read, so that a build that reads little checks little; what is damaged is
  * then cleared away, and had again.
- * @throws CvmError `damaged` where the store goes on losing files
+ * @throws CvmError `damaged` where the store goes on losing files, `tool-version`
  */
 export async function writeSoundImage(build: Build): Promise<void> {
   const { obtained, store, surroundings } = build;
+  checkTools(obtained);
   for (let attempt = 1; ; attempt++) {
     try {
       await writeImage(build, await fetchInputs({ ...build, lock: obtained.lock }));
@@ -44,6 +45,21 @@ export async function writeSoundImage(build: Build): Promise<void> {
       const isMended = lost !== undefined || (isAboutBytes(error) && (await store.verifyAll()).damaged.length > 0);
       if (!isMended) throw error;
     }
+  }
+}
+
+/** What bears on the bytes of an image beside its inputs must be what the lock was made with. */
+function checkTools({ lock }: ObtainedLock): void {
+  const ours: Record<keyof typeof lock.tools, string | number | undefined> = {
+    zstd: process.versions.zstd,
+    segmentFormat: SEGMENT_FORMAT_VERSION,
+  };
+  for (const [tool, locked] of Object.entries(lock.tools)) {
+    const found = ours[tool as keyof typeof ours];
+    if (found === locked) continue;
+    throw new CvmError("tool-version", `cannot use lock: expected ${tool} ${locked}, got ${found ?? "none"}`, {
+      hint: "use the cvm-build and the Node that made the lock, or make a new one with cvm-build lock",
+    });
   }
 }
 
