@@ -97,12 +97,19 @@ export async function assembleRootfs(input: RootfsInput, tools: RootfsTools): Pr
     tree,
     ...(kernel ? { kernel } : {}),
     finishers,
-    scripts: scripts.map((script) => classifyScript(script, { has: (path) => tree.follow(path) !== undefined })),
+    scripts: scripts.map((script) => classifyScript(script, { has: (path) => standsAt(tree, path) })),
     packages: packageUse(tree, debs),
     phases: bootPhases(tree),
     setuid: setIdFiles(tree),
     replacements: merger.replacements,
   };
+}
+
+/** Whether something stands at a path. A link to a device node does: /dev is filled when the image runs. */
+function standsAt(tree: FileTree, path: string): boolean {
+  if (tree.follow(path)) return true;
+  const node = tree.get(tree.resolveParent(path) ?? path);
+  return node?.kind === "symlink" && node.target.startsWith("/dev/");
 }
 
 interface UnpackedInputs {

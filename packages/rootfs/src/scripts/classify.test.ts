@@ -55,6 +55,15 @@ describe("classifyScript", () => {
     ]);
   });
 
+  it("misses the unit of a service that only has an init script", () => {
+    const [script] = readScripts({ name: "x", scripts: { postinst: "update-rc.d x defaults\n" } });
+    const classIn = (...paths: string[]) =>
+      script && classifyScript(script, { has: (path) => paths.includes(path) }).class;
+    expect(classIn("/etc/init.d/x")).toBe("not-handled");
+    expect(classIn("/etc/init.d/x", "/usr/lib/systemd/system/x.service")).toBe("harmless");
+    expect(classIn()).toBe("harmless");
+  });
+
   it.each([
     ["a program that nobody knows", "frobnicate --all", "frobnicate --all"],
     ["a write that nobody makes", "echo 1 > /etc/frob.conf", "echo 1 > /etc/frob.conf"],

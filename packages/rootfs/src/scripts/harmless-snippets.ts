@@ -138,7 +138,12 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
     class: "harmless",
     by: "acts on a running system",
   },
-  { commands: ["update-rc.d"], class: "harmless", by: "links for sysvinit" },
+  {
+    commands: ["update-rc.d"],
+    when: (command, { has }) => hasUnitOrNoInitScript(argumentsOf(command), has),
+    class: "harmless",
+    by: "links for sysvinit, beside a unit",
+  },
   {
     commands: ["install", "mkdir", "touch"],
     when: lastIs(/^\/etc\/apparmor\.d\//),
@@ -245,3 +250,10 @@ export const HARMLESS_SNIPPETS: readonly Snippet[] = [
     by: "a note from preinst to postinst",
   },
 ];
+
+/** An init script without a unit of its name is a service that systemd would have started through its sysv generator. */
+function hasUnitOrNoInitScript(args: readonly string[], has: (path: string) => boolean): boolean {
+  const name = args.find((word) => !word.startsWith("-")) ?? "";
+  const unit = `${name.replace(/\.sh$/, "")}.service`;
+  return !has(`/etc/init.d/${name}`) || ["/usr/lib", "/etc"].some((place) => has(`${place}/systemd/system/${unit}`));
+}
