@@ -99,9 +99,16 @@ describe("bad input", () => {
   });
 
   it("says of an artefact out of reach which it is, from where, and how to supply it", async () => {
-    const error = await failure(["build", "--profile", "reth-node", "--offline"]);
-    expect(error.exitCode).toBe(3);
-    expect(error.message).toContain("reth");
+    const sha256 = "66f1460040aabd30bbc4c4b0bfe098da0fb009d7f42fc24e23be5404c5f8f26c";
+    profile("unreachable", "[Output]\nImageId=unreachable\n");
+    mkdirSync(join(project, "profiles/unreachable/artifacts"));
+    writeFileSync(
+      join(project, "profiles/unreachable/artifacts/reth.yaml"),
+      `deb: http://127.0.0.1:9/reth.deb\nsha256: ${sha256}\n`,
+    );
+    const error = await failure(["build", "--profile", "unreachable"]);
+    expect(error).toMatchObject({ exitCode: 3, code: "unreachable" });
+    for (const part of ['"reth"', "http://127.0.0.1:9/reth.deb", sha256]) expect(error.message).toContain(part);
     expect(error.hint).toContain("--artifact reth=PATH");
   });
 

@@ -56,7 +56,7 @@ describe("classifyScript", () => {
   });
 
   it("misses the unit of a service that only has an init script", () => {
-    const [script] = readScripts({ name: "x", scripts: { postinst: "update-rc.d x defaults\n" } });
+    const [script] = readScripts({ name: "x", scripts: { postinst: "#!/bin/sh\nupdate-rc.d x defaults\n" } });
     const classIn = (...paths: string[]) =>
       script && classifyScript(script, { has: (path) => paths.includes(path) }).class;
     expect(classIn("/etc/init.d/x")).toBe("not-handled");
