@@ -1,6 +1,7 @@
 export { alignUp, paddingTo } from "./align.ts";
 export { canonicalJson, compactCanonicalJson, compareCodeUnits, type Json } from "./canonical-json.ts";
 export { assert, CvmError, type CvmErrorOptions, FormatError, type FormatErrorPlace } from "./errors.ts";
+export { compileGlob, isGlob } from "./glob.ts";
 export {
   digest,
   DIGEST_SIZE_BYTES,

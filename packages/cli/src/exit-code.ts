@@ -17,7 +17,7 @@ export const EXIT = {
 } as const;
 
 /** Errors of the command line and of settings; those of profile files all begin with `profile-`. */
-const USAGE_CODES = ["usage", "setting", "service", "kernel-modules", "extra-tree"];
+const USAGE_CODES = ["usage", "glob", "setting", "service", "kernel-modules", "extra-tree"];
 
 /** What the store says: mostly, that an input cannot be had or verified. */
 const STORE_CODES: Readonly<Record<string, number>> = {

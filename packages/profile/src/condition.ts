@@ -1,6 +1,5 @@
-import { assert } from "@cvm-build/bytes";
+import { assert, compileGlob } from "@cvm-build/bytes";
 import { formatPosition, profileError, quoteText } from "./error.ts";
-import { matchesGlob } from "./glob.ts";
 import type { IniSection, IniSetting } from "./ini.ts";
 import type { SettingRow } from "./setting.ts";
 import { SETTINGS } from "./setting-table.ts";
@@ -144,7 +143,7 @@ function matchesSetting(
     case "contains":
       return wanted === "" ? values.length === 0 : values.includes(wanted);
     case "glob":
-      return matchesGlob(value, wanted);
+      return compileGlob(wanted)(value);
     case "version":
       return matchesVersion(value, wanted);
     case "variable":

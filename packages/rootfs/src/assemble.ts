@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { CvmError, type ReportProgress } from "@cvm-build/bytes";
+import { compileGlob, CvmError, type ReportProgress } from "@cvm-build/bytes";
 import { compareUtf8, type DerivedCache, FileTree, type Origin } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { LockedPackage } from "@cvm-build/resolver";
@@ -8,7 +8,6 @@ import { bootPhases } from "./boot-phases.ts";
 import { diskContent, type ExtraTree } from "./extra-trees.ts";
 import type { PackageFinisherContext } from "./finisher.ts";
 import { FINISHERS } from "./finishers/table.ts";
-import { globToRegExp } from "./glob.ts";
 import { type PickedKernel, pickKernel } from "./kernel-pick.ts";
 import { type Replacement, TreeMerger } from "./merge.ts";
 import { isDocumentation } from "./packages/documentation.ts";
@@ -124,9 +123,9 @@ async function unpackInputs(
   { profile, packages, artifacts }: RootfsInput,
   tools: RootfsTools,
 ): Promise<UnpackedInputs> {
-  const removed = profile.content.removePackages.map(globToRegExp);
+  const removed = profile.content.removePackages.map(compileGlob);
   const kept = packages.filter(
-    ({ locked }) => locked.role === "image" && !removed.some((glob) => glob.test(locked.name)),
+    ({ locked }) => locked.role === "image" && !removed.some((isRemoved) => isRemoved(locked.name)),
   );
   const archives = artifacts.map((artifact) => artifactArchive(artifact, declarationOf(profile, artifact)));
   const extras = profile.content.extraTrees.map(({ source, target }) => ({

@@ -1,35 +1,5 @@
-import { CvmError } from "@cvm-build/bytes";
+import { compileGlob, CvmError } from "@cvm-build/bytes";
 import { type FileTree, parentOf } from "@cvm-build/fs-writer";
-
-/** `*`, `?` and `[…]` within one name; everything else is itself. */
-export function globToRegExp(glob: string): RegExp {
-  let source = "";
-  for (let at = 0; at < glob.length; at++) {
-    const character = glob[at]!;
-    const close = character === "[" ? glob.indexOf("]", at + 2) : -1;
-    if (character === "*") source += "[^/]*";
-    else if (character === "?") source += "[^/]";
-    else if (character === "\\" && at + 1 < glob.length) source += escape(glob[++at]!);
-    else if (close > 0) {
-      const members = glob
-        .slice(at + 1, close)
-        .replace(/^!/, "^")
-        .replace(/\\/g, "\\\\")
-        .replace(/\[/g, "\\[");
-      source += `[${members}]`;
-      at = close;
-    } else source += escape(character);
-  }
-  try {
-    return new RegExp(`^${source}$`, "su");
-  } catch (cause) {
-    throw new CvmError(
-      "setting",
-      `cannot read pattern "${glob}": expected a glob of *, ?, [set] and plain characters`,
-      { cause },
-    );
-  }
-}
 
 /**
  * The paths that a glob means: `*`, `?` and `[…]` within a name, dot files included, and `**` for any number of
@@ -65,8 +35,8 @@ function walk(
       if (tree.get(path)?.kind === "directory") walk(tree, { directory: path, names, found });
     }
   } else if (/[*?[\\]/.test(name)) {
-    const pattern = globToRegExp(name);
-    for (const child of tree.list(directory)) if (pattern.test(child)) enter(join(child));
+    const isWanted = compileGlob(name);
+    for (const child of tree.list(directory)) if (isWanted(child)) enter(join(child));
   } else {
     const path = join(name);
     const target = rest.length > 0 ? tree.resolve(path) : path;
@@ -84,8 +54,4 @@ export function removeMatches(tree: FileTree, patterns: readonly string[]): stri
     }
   }
   return removed;
-}
-
-function escape(character: string): string {
-  return character.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
 }

@@ -1,5 +1,4 @@
-import { CvmError } from "@cvm-build/bytes";
-import { globToRegExp, isGlob } from "../glob.ts";
+import { compileGlob, CvmError, isGlob } from "@cvm-build/bytes";
 import type { ResolverErrorCode, ResolveRequest } from "../resolution.ts";
 import { suggestNames } from "../suggest.ts";
 import type { PackageRecord } from "./package-record.ts";
@@ -47,8 +46,8 @@ function expandText(universe: PackageUniverse, { text, architecture }: RequestTe
   if (version !== undefined && candidates.length > 0) return [pickVersion(candidates, { text, version })];
   if (candidates[0] !== undefined) return [candidates[0]];
   if (isGlob(name)) {
-    const pattern = globToRegExp(name);
-    const matching = universe.names().filter((each) => pattern.test(each));
+    const isWanted = compileGlob(name);
+    const matching = universe.names().filter((each) => isWanted(each));
     const found = matching.flatMap((each) => {
       return candidatesOf(universe, { name: each, architecture, wantedArchitecture }).slice(0, 1);
     });
@@ -76,10 +75,10 @@ function pickVersion(
   candidates: readonly PackageRecord[],
   { text, version }: { text: string; version: string },
 ): PackageRecord {
-  const pattern = globToRegExp(version);
+  const isWanted = compileGlob(version);
   const found =
     candidates.find((record) => record.version === version) ??
-    candidates.find((record) => isGlob(version) && pattern.test(record.version));
+    candidates.find((record) => isGlob(version) && isWanted(record.version));
   if (found !== undefined) return found;
   const versions = candidates.map((record) => `${record.version} (${record.repository})`);
   throw noSuchPackage(text, {

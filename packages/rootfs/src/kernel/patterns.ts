@@ -1,4 +1,4 @@
-import { CvmError } from "@cvm-build/bytes";
+import { compileGlob, CvmError } from "@cvm-build/bytes";
 import { DEFAULT_KERNEL_MODULES } from "./default-modules.ts";
 import { normalizeModuleName } from "./module-facts.ts";
 
@@ -64,43 +64,18 @@ function parsePattern(text: string, { isOptional }: { isOptional: boolean }): Mo
 /** @see mkosi(1), KernelModules=: absolute below `kernel/` or the release, partial at a path element, or the basename. */
 function compile(glob: string): (path: string) => boolean {
   const isAbsolute = glob.startsWith("/");
-  const basename = globToRegExp(glob);
-  const partial = globToRegExp(`*/${glob}`);
-  const below = globToRegExp(`/kernel${glob}`);
+  const basename = compileGlob(glob);
+  const partial = compileGlob(`*/${glob}`);
+  const below = compileGlob(`/kernel${glob}`);
   return (path) => {
     const name = normalizeModuleName(path);
-    if (isAbsolute && (below.test(`/${name}`) || basename.test(`/${name}`))) return true;
-    if (glob.includes("/") && partial.test(`/${name}`)) return true;
-    return basename.test(name.slice(name.lastIndexOf("/") + 1));
+    if (isAbsolute && (below(`/${name}`) || basename(`/${name}`))) return true;
+    if (glob.includes("/") && partial(`/${name}`)) return true;
+    return basename(name.slice(name.lastIndexOf("/") + 1));
   };
 }
 
 /** Dashes become underscores, but not in `[…]`, where they are ranges. */
 function normalizeGlob(glob: string): string {
   return glob.replace(/\[[^\]]*\]|-/g, (part) => (part === "-" ? "_" : part));
-}
-
-/** Python's `fnmatch`, which mkosi uses: `*` crosses slashes. */
-function globToRegExp(glob: string): RegExp {
-  let source = "";
-  for (let at = 0; at < glob.length; at++) {
-    const character = glob[at] ?? "";
-    const close = character === "[" ? glob.indexOf("]", glob[at + 1] === "!" ? at + 3 : at + 2) : -1;
-    if (character === "*") {
-      if (!source.endsWith(".*")) source += ".*";
-    } else if (character === "?") {
-      source += ".";
-    } else if (close > 0) {
-      const set = glob
-        .slice(at + 1, close)
-        .replaceAll("\\", "\\\\")
-        .replaceAll("]", "\\]")
-        .replace(/^\^/, "\\^");
-      source += `[${set.replace(/^!/, "^")}]`;
-      at = close;
-    } else {
-      source += character.replace(/[\\^$.|+(){}[\]]/g, "\\$&");
-    }
-  }
-  return new RegExp(`^${source}$`, "s");
 }
