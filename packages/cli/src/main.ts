@@ -1,6 +1,6 @@
 import { enableCompileCache } from "node:module";
 
-// Compiled code is kept between runs, which halves the time to start. Imports of our own follow it, not precede it.
+// Compiled code is kept between runs. Imports of our own follow it, not precede it.
 enableCompileCache();
 // Whoever reads the output may stop reading: `cvm-build summary | head`.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -57,7 +57,7 @@ export async function buildImage(request: BuildRequest, surroundings: Surroundin
   };
 }
 
-/** What it takes to build is loaded here: a run that finds everything up to date ends in half the time without it. */
+/** What it takes to build is loaded here, so that a run which finds everything up to date ends without it. */
 async function buildAnew(
   { artifacts, lockPolicy }: BuildRequest,
   context: { profile: Profile; output: OutputDirectory; found: ObtainedLock | undefined; surroundings: Surroundings },

@@ -48,7 +48,7 @@ interface Boot {
  * Predicts PCR 4, 9, 11, 12 and 13 of a machine that boots a UKI, from the image's own bytes. What cannot be told in
  * advance, such as PCR 9 under a stub that adds a random secret, is named with its reason and has no value.
  * @throws FormatError where the image is not a UKI with systemd-stub and a kernel
- * @see docs/SPECS.md, "Registers"
+ * @see systemd-stub(7), "TPM PCR Notes"
  */
 export async function predictUkiOnEsp(image: ByteSource, options: UkiOnEspOptions): Promise<Prediction> {
   const uki = readUki(image);
