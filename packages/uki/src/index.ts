@@ -23,3 +23,4 @@ export {
 } from "./sections.ts";
 export { findStubVersion, readStubVersion, stubVersionOf, type StubVersion } from "./stub.ts";
 export { effectiveSections, readUki, type Uki, type UkiSection, type UkiSections } from "./uki.ts";
+export { type SignatureHash, SIGNATURE_HASHES, type Signer } from "./signer/signer.ts";
