@@ -60,6 +60,7 @@ async function runsUnderKvm(tools: VmTools, temporaryDirectory: string): Promise
         cpus: 1,
         memoryMiB: 256,
         bootsFromEsp: false,
+        disks: [],
         network: "none",
         serial: "piped",
         onGuestExit: "freeze",

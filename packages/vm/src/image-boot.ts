@@ -1,5 +1,6 @@
+import { resolve } from "node:path";
 import type { Host } from "./accelerator.ts";
-import type { Machine, PortForward } from "./machine.ts";
+import type { Disk, Machine, PortForward } from "./machine.ts";
 import type { VmTools } from "./tools.ts";
 import { type EspFile, VirtualMachine } from "./virtual-machine.ts";
 
@@ -11,6 +12,10 @@ export interface ImageBoot {
   imagePath: string;
   /** More files on the ESP, such as addons. */
   espFiles?: readonly EspFile[];
+  /** Disks beside the one that it boots from. */
+  disks?: readonly Disk[];
+  /** A folder that the TPM keeps its state in, which then outlives the boot. Without it each boot has a new TPM. */
+  tpmStateDirectory?: string;
   memoryMiB: number;
   cpus: number;
   /** User-mode networking with ports of 127.0.0.1 forwarded, or no network card. */
@@ -43,11 +48,13 @@ export async function startImage(
       cpus: boot.cpus,
       memoryMiB: boot.memoryMiB,
       bootsFromEsp: true,
+      disks: (boot.disks ?? []).map(({ path, serial }) => ({ path: resolve(path), serial })),
       network: boot.network,
       serial: options.serial,
       onGuestExit: options.onGuestExit,
     },
     esp: [{ espPath: REMOVABLE_MEDIA_PATH, hostPath: boot.imagePath }, ...(boot.espFiles ?? [])],
     temporaryDirectory: boot.temporaryDirectory,
+    ...(boot.tpmStateDirectory !== undefined && { tpmStateDirectory: resolve(boot.tpmStateDirectory) }),
   });
 }

@@ -3,7 +3,7 @@ export { boot, type BootRequest, type RunningBoot } from "./boot.ts";
 export { VmError, type VmErrorCode } from "./errors.ts";
 export { collectEvidence, type Evidence, type EvidenceRequest } from "./evidence.ts";
 export { type ImageBoot } from "./image-boot.ts";
-export { type Accelerator, type PortForward } from "./machine.ts";
+export { type Accelerator, type Disk, type PortForward } from "./machine.ts";
 export { type ProcessExit } from "./scratch.ts";
 export { FIRMWARE_PLACES, findTools, type FindToolsOptions, type Firmware, type VmTools } from "./tools.ts";
 export { type PcrValues } from "./tpm/pcrs.ts";

@@ -8,6 +8,7 @@ const machine: Machine = {
   cpus: 2,
   memoryMiB: 1024,
   bootsFromEsp: true,
+  disks: [],
   network: { forwards: [{ hostPort: 18545, guestPort: 8545 }] },
   serial: "piped",
   onGuestExit: "freeze",
@@ -65,6 +66,27 @@ describe("qemuArguments", () => {
     expect(args).toContain("-bios /fw/OVMF.fd\n");
     expect(args.endsWith("-serial mon:stdio")).toBe(true);
     expect(args).not.toMatch(/-netdev|virtio-net|-action|pflash/);
+  });
+});
+
+describe("qemuArguments of a machine with Secure Boot and disks", () => {
+  it("lets only system management mode write variables, and adds disks in their order", () => {
+    const args = lines(
+      qemuArguments({
+        ...machine,
+        firmware: { ...machine.firmware, smm: true },
+        disks: [{ path: "/disks/a,b.raw", serial: "data" }],
+      }),
+    );
+    expect(args).toContain(
+      "-machine q35,accel=tcg,smm=on,pflash0=code,pflash1=vars\n" +
+        "-global driver=cfi.pflash01,property=secure,value=on\n" +
+        "-global ICH9-LPC.disable_s3=1\n",
+    );
+    expect(args).toContain(
+      '-blockdev {"driver":"file","node-name":"disk0","filename":"/disks/a,b.raw"}\n' +
+        '-device {"driver":"virtio-blk-pci","drive":"disk0","serial":"data"}\n',
+    );
   });
 });
 

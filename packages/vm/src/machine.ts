@@ -9,6 +9,13 @@ export interface PortForward {
   guestPort: number;
 }
 
+/** A disk of the guest's: a raw file of the host's, written to. */
+export interface Disk {
+  path: string;
+  /** What the guest sees as its serial number: letters, digits and dashes, at most 20. */
+  serial: string;
+}
+
 /** One virtual machine, completely: equal machines give equal command lines. */
 export interface Machine {
   firmware: Firmware;
@@ -19,6 +26,8 @@ export interface Machine {
   memoryMiB: number;
   /** Whether `FILES.espDirectory` is attached as the disk to boot from. */
   bootsFromEsp: boolean;
+  /** After the one to boot from, in this order. */
+  disks: readonly Disk[];
   /** User-mode networking with these ports forwarded, or no network card at all. */
   network: { forwards: readonly PortForward[] } | "none";
   /** `terminal`: the user's, with QEMU's monitor behind Ctrl-A, or its standard error. `piped`: to cvm-build. */
@@ -51,7 +60,8 @@ export function qemuArguments(machine: Machine): string[] {
   const pflash = firmware.varsPath === undefined ? "" : ",pflash0=code,pflash1=vars";
   return [
     ["-nodefaults", "-no-user-config"],
-    ["-machine", `q35,accel=${accelerator},smm=off${pflash}`],
+    ["-machine", `q35,accel=${accelerator},smm=${firmware.smm ? "on" : "off"}${pflash}`],
+    firmware.smm ? SMM_ARGUMENTS : [],
     ["-cpu", machine.cpuModel, "-smp", String(machine.cpus), "-m", `${machine.memoryMiB}M`],
     ["-display", "none", "-rtc", "base=utc"],
     firmwareArguments(firmware),
@@ -61,11 +71,18 @@ export function qemuArguments(machine: Machine): string[] {
     ["-chardev", `socket,id=tpm,fd=${CHANNEL_DESCRIPTORS.tpm}`, "-tpmdev", "emulator,id=tpm0,chardev=tpm"],
     ["-device", "tpm-crb,tpmdev=tpm0"],
     machine.bootsFromEsp ? espArguments() : [],
+    machine.disks.flatMap(diskArguments),
     networkArguments(machine.network),
     serialArguments(machine.serial),
     machine.onGuestExit === "freeze" ? ["-action", "reboot=shutdown,shutdown=pause,panic=pause"] : [],
   ].flat();
 }
+
+/** Only code in system management mode may write to the variable store; there is no sleep state for it to survive. */
+const SMM_ARGUMENTS = [
+  ["-global", "driver=cfi.pflash01,property=secure,value=on"],
+  ["-global", "ICH9-LPC.disable_s3=1"],
+].flat();
 
 function firmwareArguments(firmware: Firmware): string[] {
   if (firmware.varsPath === undefined) return ["-bios", firmware.codePath];
@@ -88,6 +105,14 @@ function espArguments(): string[] {
     }),
     "-device",
     "virtio-blk-pci,drive=esp,bootindex=1",
+  ];
+}
+
+function diskArguments({ path, serial }: Disk, index: number): string[] {
+  const node = `disk${index}`;
+  return [
+    ...blockDevice({ driver: "file", "node-name": node, filename: path }),
+    ...["-device", JSON.stringify({ driver: "virtio-blk-pci", drive: node, serial })],
   ];
 }
 

@@ -8,6 +8,8 @@ export interface Firmware {
   codePath: string;
   /** Template of the variable store; every boot gets a copy of its own. */
   varsPath?: string;
+  /** Whether it keeps its variables in system management mode, as builds that enforce Secure Boot do. */
+  smm?: boolean;
 }
 
 /** The programs and files that a boot needs, by absolute path. */

@@ -38,6 +38,8 @@ export interface StartOptions {
   esp: readonly EspFile[];
   /** Where the scratch directory is made. */
   temporaryDirectory: string;
+  /** Where the TPM keeps its state, absolute; in the scratch directory unless given. */
+  tpmStateDirectory?: string;
 }
 
 /** How a guest ended its own run, in QEMU's words: `guest-shutdown`, `guest-reset`, `guest-panic`. */
@@ -87,9 +89,10 @@ export class VirtualMachine implements AsyncDisposable {
     }
   }
 
-  static async #launch(scratch: Scratch, { tools, machine }: StartOptions): Promise<VirtualMachine> {
+  static async #launch(scratch: Scratch, options: StartOptions): Promise<VirtualMachine> {
+    const { tools, machine, tpmStateDirectory = FILES.tpmDirectory } = options;
     const swtpm = scratch.start(tools.swtpm, {
-      args: ["socket", "--tpm2", "--tpmstate", `dir=${FILES.tpmDirectory}`, "--ctrl", "type=unixio,clientfd=3"],
+      args: ["socket", "--tpm2", "--tpmstate", `dir=${tpmStateDirectory}`, "--ctrl", "type=unixio,clientfd=3"],
       stdio: ["ignore", "ignore", "pipe", "pipe"],
       session: "own",
     });
