@@ -1,5 +1,6 @@
 export { alignUp, paddingTo } from "./align.ts";
 export { canonicalJson, compactCanonicalJson, compareCodeUnits, type Json } from "./canonical-json.ts";
+export { type DerValue, DerTag, encodeDer, expectDer, readDer, readDerList } from "./der.ts";
 export { assert, CvmError, type CvmErrorOptions, FormatError, type FormatErrorPlace } from "./errors.ts";
 export { compileGlob, isGlob } from "./glob.ts";
 export {

@@ -1,4 +1,4 @@
-import { DerTag, encodeDer } from "./der.ts";
+import { DerTag, encodeDer } from "@cvm-build/bytes";
 
 /** One attribute of a name; a UTF8String unless `tag` says otherwise. */
 export interface NameAttribute {
@@ -10,6 +10,9 @@ export interface NameAttribute {
 /** Last arc of id-at, 2.5.4. @see RFC 5280, A.1 */
 const ATTRIBUTE_TYPES = { C: 6, O: 10, OU: 11, CN: 3 } as const;
 
+/** `[0] EXPLICIT`. */
+const VERSION_TAG = 0xa0;
+
 /** A certificate that has a subject and otherwise only the shape of one. */
 export function makeCertificate(subject: readonly NameAttribute[][], { version = true } = {}): Buffer {
   const sequence = (...parts: Buffer[]): Buffer => encodeDer(DerTag.sequence, Buffer.concat(parts));
@@ -17,7 +20,7 @@ export function makeCertificate(subject: readonly NameAttribute[][], { version =
     encodeDer(DerTag.set, Buffer.concat(set.map((attribute) => encodeAttribute(attribute)))),
   );
   const tbs = sequence(
-    ...(version ? [encodeDer(DerTag.context0, encodeDer(DerTag.integer, Buffer.of(2)))] : []),
+    ...(version ? [encodeDer(VERSION_TAG, encodeDer(DerTag.integer, Buffer.of(2)))] : []),
     encodeDer(DerTag.integer, Buffer.of(1)),
     sequence(),
     sequence(),

@@ -1,8 +1,7 @@
-import { FormatError } from "@cvm-build/bytes";
+import { FormatError, readDerList } from "@cvm-build/bytes";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { makeCertificate, type NameAttribute } from "./certificate.fixture.ts";
-import { readDerList } from "./der.ts";
 import { subjectHash } from "./subject-hash.ts";
 
 const ISRG_ROOT_X1: NameAttribute[][] = [
@@ -59,6 +58,8 @@ describe("subjectHash", () => {
     ["a length beyond the bytes", "30820400"],
     ["an indefinite length", "3080"],
     ["a length of five bytes", "30850000000001"],
+    ["a long form of a short length", "30810100"],
+    ["a length with a leading zero", "3082008030"],
     ["a tag of two bytes", "1f8100"],
   ])("refuses %s", (_, hex) => {
     expect(() => subjectHash(Buffer.from(hex, "hex"))).toThrow(FormatError);

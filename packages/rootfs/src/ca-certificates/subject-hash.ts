@@ -1,5 +1,16 @@
-import { digest, FormatError } from "@cvm-build/bytes";
-import { type DerValue, DerTag, encodeDer, expectDer, readDer, readDerList } from "./der.ts";
+import {
+  type DerValue,
+  DerTag,
+  digest,
+  encodeDer,
+  expectDer,
+  FormatError,
+  readDer,
+  readDerList,
+} from "@cvm-build/bytes";
+
+/** `[0] EXPLICIT`, a certificate's version. */
+const VERSION_TAG = 0xa0;
 
 /**
  * The hash under which OpenSSL looks a certificate up in a directory: the first four bytes of the SHA-1 of its canonical
@@ -15,30 +26,34 @@ export function subjectHash(certificate: Buffer): string {
 
 /** The subject's relative distinguished names. @see RFC 5280, 4.1 */
 function readSubject(certificate: Buffer): DerValue[] {
-  const [tbs] = readDerList(expectDer(readDer(certificate), DerTag.sequence, "certificate"));
-  const fields = readDerList(expectDer(tbs, DerTag.sequence, "tbsCertificate"));
-  const afterVersion = fields[0]?.tag === DerTag.context0 ? fields.slice(1) : fields;
+  const [tbs] = readDerList(expectField(readDer(certificate), DerTag.sequence, "certificate"));
+  const fields = readDerList(expectField(tbs, DerTag.sequence, "tbsCertificate"));
+  const afterVersion = fields[0]?.tag === VERSION_TAG ? fields.slice(1) : fields;
   const [serialNumber, signature, issuer, validity, subject] = afterVersion;
-  expectDer(serialNumber, DerTag.integer, "serialNumber");
-  expectDer(signature, DerTag.sequence, "signature");
-  expectDer(issuer, DerTag.sequence, "issuer");
-  expectDer(validity, DerTag.sequence, "validity");
-  return readDerList(expectDer(subject, DerTag.sequence, "subject"));
+  expectField(serialNumber, DerTag.integer, "serialNumber");
+  expectField(signature, DerTag.sequence, "signature");
+  expectField(issuer, DerTag.sequence, "issuer");
+  expectField(validity, DerTag.sequence, "validity");
+  return readDerList(expectField(subject, DerTag.sequence, "subject"));
+}
+
+function expectField(value: DerValue | undefined, tag: number, field: string): Buffer {
+  return expectDer(value, tag, { record: "Certificate", field });
 }
 
 /** Names as OpenSSL compares them: text as UTF-8, lower case, white space collapsed; sets without a sequence around them. */
 function canonicalName(names: readonly DerValue[]): Buffer {
   return Buffer.concat(
     names.map((name) => {
-      const attributes = readDerList(expectDer(name, DerTag.set, "subject")).map(canonicalAttribute);
+      const attributes = readDerList(expectField(name, DerTag.set, "subject")).map(canonicalAttribute);
       return encodeDer(DerTag.set, Buffer.concat(attributes.sort(Buffer.compare)));
     }),
   );
 }
 
 function canonicalAttribute(attribute: DerValue): Buffer {
-  const [type, value] = readDerList(expectDer(attribute, DerTag.sequence, "subject"));
-  expectDer(type, DerTag.objectIdentifier, "subject");
+  const [type, value] = readDerList(expectField(attribute, DerTag.sequence, "subject"));
+  expectField(type, DerTag.objectIdentifier, "subject");
   if (!type || !value)
     throw new FormatError({ record: "Certificate", field: "subject" }, "expected a type and a value");
   const text = decodeText(value);

@@ -1,20 +1,23 @@
-import { FormatError } from "@cvm-build/bytes";
+import { FormatError, type FormatErrorPlace } from "./errors.ts";
 
-/** Universal tags that a certificate's name is made of, with the constructed bit where DER sets it. */
+/** Universal tags, with the constructed bit where DER sets it. @see X.680, 8.4 */
 export const DerTag = {
+  boolean: 0x01,
   integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  null: 0x05,
   objectIdentifier: 0x06,
   utf8String: 0x0c,
   printableString: 0x13,
   t61String: 0x14,
   ia5String: 0x16,
+  generalizedTime: 0x18,
   visibleString: 0x1a,
   universalString: 0x1c,
   bmpString: 0x1e,
   sequence: 0x30,
   set: 0x31,
-  /** `[0] EXPLICIT`, a certificate's version. */
-  context0: 0xa0,
 } as const;
 
 /** One value: tag, length, contents. */
@@ -25,9 +28,12 @@ export interface DerValue {
   encoded: Buffer;
 }
 
+/** Values that one list may have: certificates and signatures have a few dozen, hostile bytes as many as fit. */
+const MAX_LIST_VALUES = 4096;
+
 /**
- * Reads the value at the start of `bytes`.
- * @throws FormatError where its length is indefinite, not minimal in size, or beyond the bytes
+ * Reads the value at the start of `bytes`; what follows it is the caller's.
+ * @throws FormatError where its tag has several bytes, or its length is indefinite, not the shortest, or beyond the bytes
  * @see X.690, 8.1 and 10.1
  */
 export function readDer(bytes: Buffer): DerValue {
@@ -40,16 +46,18 @@ export function readDer(bytes: Buffer): DerValue {
   const length = lengthSize === 0 ? first : bytes.readUIntBE(2, lengthSize);
   const start = 2 + lengthSize;
   if (length > bytes.length - start) return fail(`expected ${length} bytes, got ${bytes.length - start}`);
+  if (lengthSize > 0 && (length < 0x80 || bytes[2] === 0)) return fail("expected a length in its shortest form");
   return { tag, contents: bytes.subarray(start, start + length), encoded: bytes.subarray(0, start + length) };
 }
 
 /**
  * Reads the values that `bytes` consist of.
- * @throws FormatError where one of them is malformed
+ * @throws FormatError where one of them is malformed, or there are more than 4096
  */
 export function readDerList(bytes: Buffer): DerValue[] {
   const values: DerValue[] = [];
   for (let at = 0; at < bytes.length;) {
+    if (values.length === MAX_LIST_VALUES) return fail(`expected at most ${MAX_LIST_VALUES} values`);
     const value = readDer(bytes.subarray(at));
     values.push(value);
     at += value.encoded.length;
@@ -59,12 +67,12 @@ export function readDerList(bytes: Buffer): DerValue[] {
 
 /**
  * The contents of a value of that tag.
- * @throws FormatError where there is none or its tag is another
+ * @throws FormatError naming `place` where there is none or its tag is another
  */
-export function expectDer(value: DerValue | undefined, tag: number, field: string): Buffer {
+export function expectDer(value: DerValue | undefined, tag: number, place: FormatErrorPlace): Buffer {
   if (value?.tag === tag) return value.contents;
   const got = value ? `0x${value.tag.toString(16)}` : "nothing";
-  throw new FormatError({ record: "Certificate", field }, `expected tag 0x${tag.toString(16)}, got ${got}`);
+  throw new FormatError(place, `expected tag 0x${tag.toString(16)}, got ${got}`);
 }
 
 /** Encodes a value with a length in the shortest form. */
