@@ -43,12 +43,12 @@ export class PartialFile {
     { key, algorithm, maxBytes }: { key: string; algorithm: "sha256" | "sha512"; maxBytes: number },
   ): Promise<PartialFile> {
     const earlier = attemptsFor(layout, key);
-    const path = createUnique(layout.partial, `${key}.`);
-    const file = new PartialFile(path, { handle: await open(path, "r+"), algorithm });
+    const { path, handle } = await createFor(layout, key);
+    const file = new PartialFile(path, { handle, algorithm });
     try {
       const longest = earlier.find(({ sizeBytes }) => sizeBytes > 0 && sizeBytes <= maxBytes);
       if (longest !== undefined) await file.#inherit(longest.path);
-      const { mtimeMs } = statSync(path);
+      const { mtimeMs } = await handle.stat();
       for (const attempt of earlier) {
         if (mtimeMs - attempt.mtimeMs > ABANDONED_AFTER_MS) rmSync(attempt.path, { force: true });
       }
@@ -133,6 +133,21 @@ export class PartialFile {
       for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) await this.append(chunk as Buffer);
     } catch (error) {
       // Its owner has finished or dropped it meanwhile.
+      if (!isMissing(error)) throw error;
+    }
+  }
+}
+
+/**
+ * Makes and opens a file for an attempt. Whoever has just fetched the same clears away all attempts at it, and so perhaps
+ * this one before it is open; once open, it may lose its name and is written all the same.
+ */
+async function createFor(layout: StoreLayout, key: string): Promise<{ path: string; handle: FileHandle }> {
+  while (true) {
+    const path = createUnique(layout.partial, `${key}.`);
+    try {
+      return { path, handle: await open(path, "r+") };
+    } catch (error) {
       if (!isMissing(error)) throw error;
     }
   }
