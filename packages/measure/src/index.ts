@@ -6,6 +6,7 @@ export { EVENT_TYPES } from "./eventlog/format.ts";
 export { type EventLog, type LoggedEvent, readEventLog } from "./eventlog/reader.ts";
 export { type CcMrIndex, replayCcel, replayLog, rtmrOf, type RtmrIndex } from "./eventlog/replay.ts";
 export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
+export { pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
 export { type Prediction, type Unpredicted } from "./prediction.ts";
 export { extend, initialValue, type Registers, replay } from "./registers.ts";
 export { encodeStubCpio, type StubCpioFile } from "./stub-cpio.ts";
