@@ -23,4 +23,8 @@ export {
 } from "./sections.ts";
 export { findStubVersion, readStubVersion, stubVersionOf, type StubVersion } from "./stub.ts";
 export { effectiveSections, readUki, type Uki, type UkiSection, type UkiSections } from "./uki.ts";
+export { checkPair, readCertificates } from "./signer/certificates.ts";
+export { keySigner } from "./signer/key-signer.ts";
+export { openSigner } from "./signer/open.ts";
+export { type SecretSources, type SignerOptions } from "./signer/options.ts";
 export { type SignatureHash, SIGNATURE_HASHES, type Signer } from "./signer/signer.ts";

@@ -1,0 +1,36 @@
+import { ukiError } from "../error.ts";
+import type { SignerOptions } from "./options.ts";
+import { readSmallFile, requirePrivate } from "./private-file.ts";
+
+/**
+ * Obtains a passphrase or PIN: from its file where there is one, else by asking.
+ * @param purpose such as `passphrase of key "db.key"`
+ * @throws CvmError `signer` where there is neither, or the file is unfit
+ */
+export async function obtainSecret(purpose: string, { directory, secrets }: SignerOptions): Promise<string> {
+  if (secrets?.passphraseFile !== undefined) return readSecretFile(secrets.passphraseFile, directory);
+  if (secrets?.ask) return await secrets.ask(purpose);
+  throw ukiError(
+    "signer",
+    `cannot obtain the ${purpose}: expected a file that holds it or somebody to ask, got neither`,
+    {
+      hint: "name a file that holds nothing else, with permissions 0600",
+    },
+  );
+}
+
+/**
+ * Reads the one line of a file that holds a passphrase or PIN.
+ * @throws CvmError `signer`
+ */
+export function readSecretFile(path: string, directory: string): string {
+  const what = "passphrase file";
+  const file = readSmallFile(path, { directory, what, code: "signer" });
+  requirePrivate(file, what);
+  const secret = file.bytes.toString("utf8").replace(/\r?\n$/, "");
+  if (secret === "" || secret.includes("\n")) {
+    const got = secret === "" ? "none" : "several";
+    throw ukiError("signer", `cannot use ${what} "${path}": expected one line, got ${got}`);
+  }
+  return secret;
+}
