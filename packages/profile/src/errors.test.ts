@@ -201,7 +201,7 @@ describe("what mkosi has and cvm-build does not", () => {
   const files = {
     "mkosi.conf":
       "[Distribution]\nDistribution=fedora\n[Output]\nFormat=disk\n[Content]\nPackages=a\nBootloader=grub\nRootPassword=secret\nCleanPackageMetadata=no\n",
-    "mkosi.conf.d/x.conf": "[Validation]\nSecureBoot=yes\n[Runtime]\nRAM=2G\n[Match]\nSystemdVersion=!255\n",
+    "mkosi.conf.d/x.conf": "[Validation]\nSecureBootSignTool=sbsign\n[Runtime]\nRAM=2G\n[Match]\nSystemdVersion=!255\n",
     "mkosi.conf.d/y.conf": "[Match]\nRelease=bookworm\n[Build]\nWithNetwork=yes\n",
     "mkosi.postinst": { text: "#!/bin/sh\n", mode: 0o755 },
     "mkosi.repart/10.conf": "",
@@ -215,7 +215,7 @@ describe("what mkosi has and cvm-build does not", () => {
     "mkosi.conf:8:14: Content.RootPassword=a password in clear",
     'mkosi.conf:9:22: Content.CleanPackageMetadata="no"',
     "mkosi.conf.d/x.conf:6:1: Match.SystemdVersion",
-    "mkosi.conf.d/x.conf:2:1: Validation.SecureBoot",
+    "mkosi.conf.d/x.conf:2:1: Validation.SecureBootSignTool",
     "mkosi.conf.d/x.conf:4:1: Runtime.RAM",
   ];
 

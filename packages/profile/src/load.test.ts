@@ -35,7 +35,8 @@ describe("values", () => {
         sourceDateEpochSec: 0,
         environment: {},
       },
-      uki: { stubPackage: "systemd-boot-efi" },
+      uki: { stubPackage: "systemd-boot-efi", companions: [] },
+      validation: { secureBoot: false, signExpectedPcr: false, signExpectedPcrKeys: [] },
       measure: { banks: ["sha1", "sha256", "sha384", "sha512"] },
       services: [],
       artifacts: [],
@@ -78,13 +79,30 @@ describe("values", () => {
     const text = [
       "[Output]\nNotice=One # no\n  Two, three.\nCompressOutput=gz\nImageId=x\n",
       "[Measure]\nBanks=sha256\nPhases=enter-initrd:leave-initrd\n",
-      "[UKI]\nStubRelease=bookworm\n",
+      "[UKI]\nStubRelease=bookworm\nCompanions=a.addon.efi b.cred:global\n",
+      "[Validation]\nSecureBoot=yes\nSecureBootKey=pkcs11:token=t;object=db\nSecureBootCertificate=db.pem\n",
+      "SignExpectedPcrKey=pcr.pem\nSignExpectedPcrKey=command:/usr/bin/kms sign\n",
       "[Distribution]\nRepositories=contrib\nSnapshot=20260528T084923Z\n",
     ].join("");
-    const { output, measure, uki, distribution } = load({ "cvm.conf": text }).profile;
+    const files = { "cvm.conf": text, "a.addon.efi": "", "b.cred": "" };
+    const { output, measure, uki, validation, distribution } = load(files).profile;
     expect(output).toMatchObject({ notices: ["One", "Two, three."], compressOutput: "gzip" });
     expect(measure).toEqual({ banks: ["sha256"], phases: ["enter-initrd", "leave-initrd"] });
-    expect(uki).toEqual({ stubPackage: "systemd-boot-efi", stubRelease: "bookworm" });
+    expect(uki).toEqual({
+      stubPackage: "systemd-boot-efi",
+      stubRelease: "bookworm",
+      companions: [
+        { path: expect.stringMatching(/\/a\.addon\.efi$/), scope: "uki" },
+        { path: expect.stringMatching(/\/b\.cred$/), scope: "global" },
+      ],
+    });
+    expect(validation).toEqual({
+      secureBoot: true,
+      secureBootKey: "pkcs11:token=t;object=db",
+      secureBootCertificate: expect.stringMatching(/^\/.*\/db\.pem$/),
+      signExpectedPcr: false,
+      signExpectedPcrKeys: [expect.stringMatching(/^\/.*\/pcr\.pem$/), "command:/usr/bin/kms sign"],
+    });
     expect(distribution).toMatchObject({ repositories: ["main", "contrib"], snapshot: "20260528T084923Z" });
   });
 

@@ -7,6 +7,7 @@ import type { Profile } from "./profile.ts";
 import { ConfigReader } from "./reader.ts";
 import { checkServiceGraph } from "./service-graph.ts";
 import type { SettingStore } from "./setting-store.ts";
+import { SETTINGS_GROUPS } from "./setting.ts";
 import { type FilledSettings, findSetting, SETTINGS } from "./setting-table.ts";
 import { unsupportedError, type UnsupportedSetting } from "./unsupported.ts";
 
@@ -56,7 +57,7 @@ export function loadProfile(request: LoadRequest): LoadedProfile {
 /** Fills the settings of a profile from the table. */
 function fillSettings(store: SettingStore): FilledSettings {
   const filled: Record<string, Record<string, unknown>> = {};
-  for (const group of ["distribution", "output", "content", "uki", "measure"]) filled[group] = {};
+  for (const group of SETTINGS_GROUPS) filled[group] = {};
   for (const row of SETTINGS) {
     if (row.field === undefined) continue;
     const [group, key] = row.field.split(".") as [string, string];

@@ -15,7 +15,6 @@ interface MkosiGroup {
 const NO_SCRIPTS = "no script runs during a build: put files into ExtraTrees=, programs into artifacts/*.yaml";
 const NO_TOOLS_TREE = "leave it out: a build uses no tools of the host";
 const NO_BOOT_SETTING = "leave it out: `cvm-build boot` and `prove` choose the machine from the platform";
-const NO_SIGNING = "leave it out: signing is not part of a build yet";
 const NO_DISK = "leave it out: a UKI has no partitions";
 const NO_INITRD = "leave it out: the image is its own initrd, Packages= and KernelModules= say what is in it";
 const NO_CACHE_SETTING = "leave it out: the store keeps what was fetched and unpacked, see `cvm-build cache`";
@@ -83,8 +82,8 @@ const GROUPS: readonly MkosiGroup[] = [
   },
   {
     section: "Content",
-    names: "Devicetrees Devicetree Splash",
-    useInstead: "leave it out: the UKI has no such section yet",
+    names: "Devicetrees Devicetree",
+    useInstead: "leave it out: a confidential VM's devices are its host's to describe",
   },
   { section: "Content", names: "KernelModulesInclude KernelModulesExclude", useInstead: KERNEL_MODULES },
   {
@@ -121,9 +120,24 @@ const GROUPS: readonly MkosiGroup[] = [
   },
   {
     section: "Validation",
-    names:
-      "SecureBoot SecureBootAutoEnroll SecureBootKey SecureBootKeySource SecureBootCertificate SecureBootCertificateSource SecureBootSignTool SignExpectedPcr SignExpectedPcrKey SignExpectedPcrKeySource SignExpectedPcrCertificate SignExpectedPcrCertificateSource Sign Key OpenPGPTool",
-    useInstead: NO_SIGNING,
+    names: "SecureBootKeySource SecureBootCertificateSource SignExpectedPcrKeySource SignExpectedPcrCertificateSource",
+    useInstead: "write the source into the key itself, such as SecureBootKey=pkcs11:token=release;object=db",
+  },
+  {
+    section: "Validation",
+    names: "SignExpectedPcrCertificate",
+    useInstead: "leave it out: the key says what its public half is",
+  },
+  {
+    section: "Validation",
+    names: "SecureBootAutoEnroll",
+    useInstead: "use `cvm-build keys`, which makes what a machine enrols",
+  },
+  { section: "Validation", names: "SecureBootSignTool", useInstead: "leave it out: no tool of the host signs" },
+  {
+    section: "Validation",
+    names: "Sign Key OpenPGPTool",
+    useInstead: "use `cvm-build release`, which signs what is published",
   },
   {
     section: "Build",

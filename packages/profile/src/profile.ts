@@ -9,6 +9,7 @@ export interface Profile {
   output: OutputSettings;
   content: ContentSettings;
   uki: UkiSettings;
+  validation: ValidationSettings;
   measure: MeasureSettings;
   /** Sorted by name. */
   services: ServiceDeclaration[];
@@ -90,6 +91,30 @@ export interface UkiSettings {
   stubPackage: string;
   /** `StubRelease=` (ours): the release that the stub comes from, where not the image's own. */
   stubRelease?: string;
+  /** `Splash=`: path of a BMP image. */
+  splash?: string;
+  /** `Companions=` (ours): files that stand beside the UKI on the ESP. */
+  companions: Companion[];
+}
+
+/** A file that systemd-stub picks up: an add-on, a credential, a system or configuration extension. */
+export interface Companion {
+  /** Absolute. */
+  path: string;
+  /** For this UKI alone, or for every UKI on the ESP. */
+  scope: "uki" | "global";
+}
+
+/** `[Validation]`: what is signed, and by whom. Keys are references, and never themselves part of a profile. */
+export interface ValidationSettings {
+  secureBoot: boolean;
+  /** A key's absolute path, or a reference such as `pkcs11:token=…`. */
+  secureBootKey?: string;
+  /** Absolute path of a certificate, with its chain, or a reference. */
+  secureBootCertificate?: string;
+  signExpectedPcr: boolean;
+  /** Each signs every policy; the first is the one that the image carries. */
+  signExpectedPcrKeys: string[];
 }
 
 /** `[Measure]`: which registers are predicted. */

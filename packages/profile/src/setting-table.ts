@@ -1,12 +1,19 @@
 import type { Profile } from "./profile.ts";
-import type { ProfileField, SettingRow } from "./setting.ts";
+import type { ProfileField, SettingRow, SETTINGS_GROUPS } from "./setting.ts";
 import { CONFIGURATION_SETTINGS } from "./settings/configuration.ts";
 import { CONTENT_SETTINGS } from "./settings/content.ts";
 import { DISTRIBUTION_SETTINGS } from "./settings/distribution.ts";
 import { OUTPUT_SETTINGS } from "./settings/output.ts";
 import { OUR_SETTINGS } from "./settings/own.ts";
+import { VALIDATION_SETTINGS } from "./settings/validation.ts";
 
-const ROWS = [...DISTRIBUTION_SETTINGS, ...OUTPUT_SETTINGS, ...CONTENT_SETTINGS, ...OUR_SETTINGS] as const;
+const ROWS = [
+  ...DISTRIBUTION_SETTINGS,
+  ...OUTPUT_SETTINGS,
+  ...CONTENT_SETTINGS,
+  ...VALIDATION_SETTINGS,
+  ...OUR_SETTINGS,
+] as const;
 
 /** Every setting that a profile may use, in the order of the reference. */
 export const SETTINGS: readonly SettingRow[] = [...CONFIGURATION_SETTINGS, ...ROWS];
@@ -31,4 +38,4 @@ export function findSpecifierSetting(specifier: string): SettingRow | undefined 
 }
 
 /** The part of a profile that settings fill. */
-export type FilledSettings = Pick<Profile, "distribution" | "output" | "content" | "uki" | "measure">;
+export type FilledSettings = Pick<Profile, (typeof SETTINGS_GROUPS)[number]>;

@@ -4,7 +4,9 @@ import type { ItemKind, ValueContext } from "./value-kind.ts";
 import { ValueFault } from "./value-fault.ts";
 import { splitShellWords, splitWords, type Word } from "./word.ts";
 
-type SettingsGroup = "distribution" | "output" | "content" | "uki" | "measure";
+/** The groups of settings in a profile. */
+export const SETTINGS_GROUPS = ["distribution", "output", "content", "uki", "validation", "measure"] as const;
+type SettingsGroup = (typeof SETTINGS_GROUPS)[number];
 
 /** A field of the profile that a setting fills, such as `content.packages`. */
 export type ProfileField = { [G in SettingsGroup]: `${G}.${keyof Profile[G] & string}` }[SettingsGroup];

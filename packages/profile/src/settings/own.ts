@@ -1,5 +1,7 @@
 import { filling, list, one, type SettingRow } from "../setting.ts";
-import { choice, textItem } from "../value-kind.ts";
+import type { Companion } from "../profile.ts";
+import { choice, existingPath, type ItemKind, textItem } from "../value-kind.ts";
+import { ValueFault } from "../value-fault.ts";
 
 const unit = textItem(
   "a systemd unit such as chrony.service",
@@ -9,6 +11,19 @@ const unit = textItem(
 const release = textItem("a release such as trixie", /^[a-z0-9][a-z0-9.+-]*$/);
 
 const word = textItem("a name of letters, digits and -._", /^[A-Za-z0-9][A-Za-z0-9._-]*$/);
+
+/** What systemd-stub picks up, by the end of its name. @see systemd-stub(7), "Companion Files" */
+const COMPANION_NAME = /\.(addon\.efi|cred|raw)$/;
+
+const companion: ItemKind<Companion> = {
+  expected: "a .addon.efi, .cred or .raw file, with :global behind it or not",
+  parse(text, context) {
+    const [, path = "", scope] = /^(.*?)(:global)?$/s.exec(text) ?? [];
+    if (!COMPANION_NAME.test(path)) throw new ValueFault(this.expected, JSON.stringify(text));
+    return { path: existingPath.parse(path, context), scope: scope === undefined ? "uki" : "global" };
+  },
+  format: ({ path, scope }) => (scope === "global" ? `${path}:global` : path),
+};
 
 /** Sections of our own. */
 export const OUR_SETTINGS = [
@@ -26,6 +41,19 @@ export const OUR_SETTINGS = [
     kind: one(release),
     isOurs: true,
     summary: "The release that the stub comes from, where not the image's own.",
+  }),
+  filling("uki.splash", {
+    section: "Content",
+    name: "Splash",
+    kind: one(existingPath),
+    summary: "A BMP image that the stub shows.",
+  }),
+  filling("uki.companions", {
+    section: "UKI",
+    name: "Companions",
+    kind: list(companion),
+    isOurs: true,
+    summary: "Add-ons, credentials and extensions to stand beside the UKI on the ESP, or in its folders for every UKI.",
   }),
   filling("measure.banks", {
     section: "Measure",
