@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource, HASH_ALGORITHMS, openFileSource } from "@cvm-build/bytes";
-import { BOOT_PHASES, phasePaths, predictUkiOnEsp, signPcrPolicies } from "@cvm-build/measure";
+import { BOOT_PHASES, phasePaths, predictUkiPhases, signPcrPolicies } from "@cvm-build/measure";
 import { assembleUki, readUki, type Signer } from "@cvm-build/uki";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeKernel } from "../../packages/uki/src/pe/pe.fixture.ts";
@@ -47,10 +47,9 @@ describe("PCR policies against systemd-measure 257", () => {
     assembleUki({ stub: openFileSource(stub), sections, output: image });
 
     using source = openFileSource(image);
-    const { phases } = await predictUkiOnEsp(source, {
+    const phases = await predictUkiPhases(source, {
       banks: HASH_ALGORITHMS,
       phases: [...BOOT_PHASES],
-      secureBoot: false,
     });
     const key = createPrivateKey(readFileSync(privatePath));
     const signers = [fileSigner(key)];

@@ -11,3 +11,4 @@ export { type Prediction, type Unpredicted } from "./prediction.ts";
 export { extend, initialValue, type Registers, replay } from "./registers.ts";
 export { encodeStubCpio, type StubCpioFile } from "./stub-cpio.ts";
 export { predictUkiOnEsp, type UkiOnEspOptions } from "./uki-on-esp.ts";
+export { predictUkiPhases } from "./uki-phases.ts";

@@ -7,7 +7,7 @@ import { hashBanks } from "./digest-banks.ts";
 import { Draft } from "./draft.ts";
 import type { EventSource, MeasuredEvent } from "./event.ts";
 import { addInitrd, addLoadOptions } from "./kernel-events.ts";
-import { phasePaths } from "./phases.ts";
+import { addPhases, foldPhases } from "./phase-events.ts";
 import type { Prediction, Unpredicted } from "./prediction.ts";
 import { readWhole } from "./read-whole.ts";
 import { type Registers, replay } from "./registers.ts";
@@ -90,10 +90,7 @@ function draftEvents(
   );
   if (commandLine.length > 0) addLoadOptions(draft, commandLine.join(" "), sourceOf);
   addInitrd(draft, sections, { stubMajorVersion, sourceOf, archives, addons, initrd });
-  for (const phase of boot.phases) {
-    const digest = Buffer.from(phase, "utf8");
-    draft.add({ pcr: 11, type: undefined, label: phase, source: { constant: "boot phase" }, digest });
-  }
+  addPhases(draft, boot.phases);
 }
 
 function foldPrediction(
@@ -105,19 +102,4 @@ function foldPrediction(
   const pcrs = PREDICTED_PCRS.filter((pcr) => !open.has(`pcr${pcr}`));
   const registers: Registers = replay(events, { banks, pcrs });
   return { events, registers, phases: foldPhases(events, options), unpredicted };
-}
-
-function foldPhases(
-  events: readonly MeasuredEvent[],
-  { banks, phases }: { banks: readonly HashAlgorithm[]; phases: readonly string[] },
-): Prediction["phases"] {
-  const pcr11 = events.filter(({ pcr }) => pcr === 11);
-  if (pcr11.length === 0) return {};
-  const before = pcr11.length - phases.length;
-  const values = phasePaths(phases).map(
-    (path, index) => [path, replay(pcr11.slice(0, before + index), { banks, pcrs: [11] })] as const,
-  );
-  return Object.fromEntries(
-    banks.map((bank) => [bank, Object.fromEntries(values.map(([path, value]) => [path, value[bank]?.[11] ?? ""]))]),
-  );
 }
