@@ -5,6 +5,7 @@ export {
   type SectionInput,
   type UkiRequest,
 } from "./assemble.ts";
+export { encodeSignedData, type SignedContent, type SignedDataRequest } from "./cms/writer.ts";
 export { joinSources } from "./content.ts";
 export { type UkiErrorCode } from "./error.ts";
 export { type InspectedSection, inspectUki, type UkiInspection } from "./inspect.ts";
