@@ -14,6 +14,10 @@ const ANNOTATIONS = new Set(["$schema", "$defs", "title", "description"]);
 
 const CHECKS: Readonly<Record<string, (argument: never, place: Place) => string[]>> = {
   $ref: (ref: string, place) => violations({ ...place, schema: definition(place.root, ref) }),
+  oneOf: (schemas: JsonSchema[], place) => {
+    const fitting = schemas.filter((schema) => violations({ ...place, schema }).length === 0);
+    return unless(fitting.length === 1, place, `to fit one of ${schemas.length}`);
+  },
   const: (expected: unknown, place) => unless(place.value === expected, place, JSON.stringify(expected)),
   enum: (known: unknown[], place) => unless(known.includes(place.value), place, JSON.stringify(known)),
   type: (type: string, place) => unless(isOfType(place.value, type), place, type),

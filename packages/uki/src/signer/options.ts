@@ -13,4 +13,6 @@ export interface SignerOptions {
   /** Environment of the programs that are run, and where cloud services find their settings and credentials. */
   environment: Readonly<Record<string, string | undefined>>;
   secrets?: SecretSources | undefined;
+  /** How long a program may take to answer. Default: 120 s, since it may ask its user to touch something. */
+  timeoutMs?: number | undefined;
 }
