@@ -56,6 +56,15 @@ export function profileFlags(parser: Argv): Argv {
     });
 }
 
+/** Flags of the commands that use private keys. */
+export function keyFlags(parser: Argv): Argv {
+  return parser.option("passphrase-file", {
+    type: "string",
+    requiresArg: true,
+    describe: "A file with the passphrase or PIN of the keys [default: asked for on the terminal]",
+  });
+}
+
 /** Flags of the commands that need a lock. */
 export function lockFlags(parser: Argv): Argv {
   return parser

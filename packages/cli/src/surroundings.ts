@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { CvmError, type ReportProgress } from "@cvm-build/bytes";
 import type { Surroundings } from "@cvm-build/image";
+import { askSecretly } from "./ask-secretly.ts";
 import type { Flags } from "./command.ts";
 import { isSet, number, text } from "./flags.ts";
 
@@ -24,6 +25,7 @@ export function surroundingsOf(
     hostArchitecture: hostArchitecture(),
     workers: number(flags, "jobs") || availableParallelism(),
     offline: isSet(flags, "offline"),
+    secrets: { passphraseFile: text(flags, "passphrase-file"), ask: process.stdin.isTTY ? askSecretly : undefined },
     report,
     signal,
   };

@@ -1,4 +1,13 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, realpathSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { canonicalJson, compactCanonicalJson, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import type { Profile } from "@cvm-build/profile";
@@ -25,8 +34,33 @@ export function buildKey(profile: Profile, { text }: ObtainedLock): Sha256Hex {
       lock: sha256Hex(text),
       profile: { ...profile, output },
       extraTrees: profile.content.extraTrees.map(({ source }) => sourceDigest(source)),
+      ukiFiles: ukiFiles(profile).map(sourceDigest),
+      keys: keys(profile).map(stampOf),
     }),
   );
+}
+
+/** Files that a profile names for the UKI: its picture, what stands beside it, the certificate that it is signed with. */
+function ukiFiles({ uki, validation }: Profile): string[] {
+  const { secureBoot, secureBootCertificate } = validation;
+  const companions = uki.companions.map(({ path }) => path);
+  return [uki.splash, ...companions, secureBoot ? secureBootCertificate : undefined].filter(
+    (path) => path !== undefined,
+  );
+}
+
+function keys({ validation }: Profile): string[] {
+  const { secureBoot, secureBootKey, signExpectedPcr, signExpectedPcrKeys } = validation;
+  return [
+    ...(secureBoot && secureBootKey !== undefined ? [secureBootKey] : []),
+    ...(signExpectedPcr ? signExpectedPcrKeys : []),
+  ];
+}
+
+/** Tells a key's file from another in its place, without reading it. */
+function stampOf(reference: string): string {
+  const stat = statSync(reference, { throwIfNoEntry: false });
+  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : "elsewhere";
 }
 
 /** Says whether the image in the output directory is of that key, and its files have the digests they were written with. */

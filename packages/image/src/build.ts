@@ -64,16 +64,18 @@ async function buildAnew(
 ): Promise<ObtainedLock> {
   const { profile, output, found, surroundings } = context;
   if (!found && lockPolicy.locked) throw lockMissing(profile, surroundings);
-  const [{ writeSoundImage }, { resolveAnew }, { storeOf }] = await Promise.all([
+  const [{ writeSoundImage }, { resolveAnew }, { openImageSigners }, { storeOf }] = await Promise.all([
     import("./pipeline.ts"),
     import("./resolving.ts"),
+    import("./signing.ts"),
     import("./store.ts"),
   ]);
+  await using signers = await openImageSigners(profile, surroundings);
   const store = storeOf(surroundings);
   const obtained = found ?? (await resolveAnew(profile, { store, surroundings, artifacts }));
   const key = buildKey(profile, obtained);
   using generation = output.startGeneration();
-  await writeSoundImage({ profile, obtained, artifacts, store, surroundings, generation });
+  await writeSoundImage({ profile, obtained, artifacts, signers, store, surroundings, generation });
   surroundings.signal?.throwIfAborted();
   const files = generation.digests();
   generation.publish();

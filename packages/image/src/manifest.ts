@@ -5,10 +5,12 @@ import type { PackedSegments, Segment } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { LockedArtifact, LockedPackage, LockedRepository } from "@cvm-build/resolver";
 import type { ClassifiedScript, Rootfs } from "@cvm-build/rootfs";
+import type { Signer } from "@cvm-build/uki";
 import type { Inputs } from "./inputs.ts";
 import type { ObtainedLock } from "./locking.ts";
 import type { Generation } from "./output.ts";
 import { PROGRAM_VERSION } from "./program.ts";
+import type { ImageSigners } from "./signing.ts";
 import type { WrittenUki } from "./uki-image.ts";
 
 /** `manifest.json`: what is in an image and how it got there. Holds nothing that depends on the machine or the hour. */
@@ -30,6 +32,8 @@ export interface Manifest {
   artifacts: (LockedArtifact & { sizeBytes: number })[];
   kernel: { release: string; package: string; sha256: Sha256Hex };
   stub: { package: string; packageVersion: string; version: string; path: string; sha256: Sha256Hex };
+  /** Who signed what: by digests of the public key, and of the certificate where there is one. */
+  signatures: ManifestSignature[];
   services: { name: string; description: string; user: string }[];
   finishers: { name: string; summary: string; paths: string[] }[];
   scripts: ScriptReport;
@@ -41,6 +45,14 @@ export interface Manifest {
   /** Extended attributes that the image's format cannot carry. */
   losses: { path: string; xattr: string }[];
   outputs: { name: string; sizeBytes: number; sha256: Sha256Hex }[];
+}
+
+/** Who signed a part of the image. Nothing of a private key, nor of where it is. */
+export interface ManifestSignature {
+  of: "image" | "pcr-policy";
+  /** Of the SubjectPublicKeyInfo. */
+  publicKeySha256: Sha256Hex;
+  certificate?: { subject: string; sha256: Sha256Hex };
 }
 
 /** A locked package and what came of it. */
@@ -65,12 +77,13 @@ export function manifestOf(build: {
   stub: { path: string; version: string; content: { sha256: Sha256Hex } };
   packed: PackedSegments;
   uki: WrittenUki;
+  signers: ImageSigners;
   artifacts: Inputs["artifacts"];
   /** Where the profiles are: what lies below is named relative to it. */
   directory: string;
   generation: Generation;
 }): Manifest {
-  const { profile, obtained, rootfs, stub, packed, uki, artifacts, directory, generation } = build;
+  const { profile, obtained, rootfs, stub, packed, uki, signers, artifacts, directory, generation } = build;
   const { lock } = obtained;
   const stubPackage = lock.packages.find(({ role }) => role === "stub");
   const installed = new Map(rootfs.packages.map((entry) => [entry.name, entry]));
@@ -100,6 +113,7 @@ export function manifestOf(build: {
       path: stub.path,
       sha256: stub.content.sha256,
     },
+    signatures: signaturesBy(signers),
     services: profile.services.map(({ name, description, user }) => ({ name, description, user })),
     finishers: rootfs.finishers,
     scripts: scriptReport(rootfs.scripts),
@@ -117,6 +131,22 @@ export function manifestOf(build: {
       .sort(compareCodeUnits)
       .map((name) => ({ name, ...generation.digest(name) })),
   };
+}
+
+function signaturesBy({ secureBoot, pcr }: ImageSigners): ManifestSignature[] {
+  const keyOf = ({ publicKey }: Signer) => sha256Hex(publicKey.export({ type: "spki", format: "der" }));
+  const policies = pcr.map((signer) => ({ of: "pcr-policy" as const, publicKeySha256: keyOf(signer) }));
+  const [certificate] = secureBoot?.certificates ?? [];
+  if (!secureBoot || !certificate) return policies;
+  const subject = certificate.subject.replaceAll("\n", ", ");
+  return [
+    {
+      of: "image",
+      publicKeySha256: keyOf(secureBoot.signer),
+      certificate: { subject, sha256: sha256Hex(certificate.raw) },
+    },
+    ...policies,
+  ];
 }
 
 function originOf(origin: Segment["origin"], directory: string): string {

@@ -1,7 +1,7 @@
-import { type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
+import { isDeepStrictEqual } from "node:util";
+import { CvmError, type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
 import { type EventSource, type MeasuredEvent, predictUkiOnEsp, type Prediction } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
-import type { Rootfs } from "@cvm-build/rootfs";
 import type { Generation } from "./output.ts";
 import type { WrittenUki } from "./uki-image.ts";
 
@@ -38,16 +38,15 @@ export const PLATFORM = "qemu-ovmf";
 /** Opens the finished UKI again and predicts its registers from its own bytes. */
 export async function measureBuild(build: {
   profile: Profile;
-  rootfs: Rootfs;
   uki: WrittenUki;
   generation: Generation;
   threads: number;
 }): Promise<Measurements> {
-  const { profile, rootfs, uki, generation, threads } = build;
+  const { profile, uki, generation, threads } = build;
   using image = openFileSource(uki.path);
   const prediction = await predictUkiOnEsp(image, {
     banks: profile.measure.banks,
-    phases: profile.measure.phases ?? rootfs.phases,
+    phases: uki.phases,
     secureBoot: false,
     threads,
     sources: {
@@ -56,6 +55,7 @@ export async function measureBuild(build: {
       ".cmdline": { setting: "Content.KernelCommandLine", file: uki.names.cmdline },
     },
   });
+  checkPolicies(uki, prediction);
   return {
     schema: "cvm-build.measurements/1",
     image: {
@@ -65,6 +65,15 @@ export async function measureBuild(build: {
     },
     platforms: [platformMeasurements(prediction)],
   };
+}
+
+/** What the policies in an image were signed for must be what the finished image measures. */
+function checkPolicies({ path, signedPhases }: WrittenUki, { phases }: Prediction): void {
+  if (!signedPhases || isDeepStrictEqual(signedPhases, phases)) return;
+  throw new CvmError(
+    "pcr-policy",
+    `cannot publish "${path}": expected PCR 11 as its policies were signed for, got other values`,
+  );
 }
 
 /** A prediction as it is published. */

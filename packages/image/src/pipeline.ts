@@ -9,6 +9,7 @@ import { LOCK_FILE, type ObtainedLock } from "./locking.ts";
 import { manifestOf } from "./manifest.ts";
 import { measureBuild } from "./measurements.ts";
 import type { Generation } from "./output.ts";
+import type { ImageSigners } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { writeUki } from "./uki-image.ts";
 
@@ -18,6 +19,7 @@ export interface Build {
   obtained: ObtainedLock;
   /** Files that stand in for artefacts, by name. */
   artifacts: ReadonlyMap<string, string>;
+  signers: ImageSigners;
   store: Store;
   surroundings: Surroundings;
   generation: Generation;
@@ -83,7 +85,7 @@ function isAboutBytes(error: unknown): boolean {
 }
 
 async function writeImage(
-  { profile, obtained, store, surroundings, generation }: Build,
+  { profile, obtained, signers, store, surroundings, generation }: Build,
   inputs: Inputs,
 ): Promise<void> {
   const { directory, workers, report, signal } = surroundings;
@@ -100,9 +102,21 @@ async function writeImage(
     report,
   });
   signal?.throwIfAborted();
-  const uki = writeUki({ profile, rootfs, stub, segments: packed.segments, generation });
-  const measurements = await measureBuild({ profile, rootfs, uki, generation, threads: workers });
-  const manifest = manifestOf({ profile, obtained, rootfs, stub, packed, uki, artifacts, directory, generation });
+  const { segments } = packed;
+  const uki = await writeUki({ profile, rootfs, stub, segments, signers, generation, threads: workers });
+  const measurements = await measureBuild({ profile, uki, generation, threads: workers });
+  const manifest = manifestOf({
+    profile,
+    obtained,
+    rootfs,
+    stub,
+    packed,
+    uki,
+    signers,
+    artifacts,
+    directory,
+    generation,
+  });
   generation.write("measurements.json", canonicalJson(measurements));
   generation.write("manifest.json", canonicalJson(manifest));
   generation.write(LOCK_FILE, obtained.text);

@@ -27,6 +27,7 @@ export function makeProject(files: Readonly<Record<string, string>>): Project {
     hostArchitecture: "x86-64",
     workers: 1,
     offline: true,
+    secrets: {},
     report: () => {},
   };
   const project: Project = {

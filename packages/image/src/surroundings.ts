@@ -1,4 +1,5 @@
 import type { ReportProgress } from "@cvm-build/bytes";
+import type { SecretSources } from "@cvm-build/uki";
 
 /** What a run is given from outside: everything that is not in the profile or the lock. The command line fills it once. */
 export interface Surroundings {
@@ -18,6 +19,8 @@ export interface Surroundings {
   workers: number;
   /** No network at all. */
   offline: boolean;
+  /** Where passphrases and PINs of keys come from. */
+  secrets: SecretSources;
   report: ReportProgress;
   signal?: AbortSignal;
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import {
   borrowedChunksOf,
   type ByteSource,
@@ -13,8 +13,10 @@ import {
 import { type Content, readContent, type Segment, segmentSource } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
+import { phasePaths, predictUkiPhases, type Prediction, signPcrPolicies } from "@cvm-build/measure";
 import { assembleUki, SECTION_NAMES, type SectionName } from "@cvm-build/uki";
 import type { FileDigest, Generation } from "./output.ts";
+import type { ImageSigners } from "./signing.ts";
 
 /** The files of an image that boot, as they were written. */
 export interface WrittenUki {
@@ -24,17 +26,26 @@ export interface WrittenUki {
   names: { uki: string; kernel: string; initrd: string; cmdline: string };
   kernel: NonNullable<Rootfs["kernel"]>;
   kernelCommandLine: string;
+  /** The boot phases that it reaches. */
+  phases: string[];
+  /** The values of PCR 11 that the policies in it were signed for, where there are any. */
+  signedPhases: Prediction["phases"] | undefined;
 }
 
-/** Writes kernel, initrd and command line by themselves, and the UKI made of them. */
-export function writeUki(build: {
+/** What a UKI is written from. */
+interface UkiBuild {
   profile: Profile;
   rootfs: Rootfs;
   stub: { content: Content };
   segments: Segment[];
+  signers: ImageSigners;
   generation: Generation;
-}): WrittenUki {
-  const { profile, rootfs, stub, segments, generation } = build;
+  threads: number;
+}
+
+/** Writes kernel, initrd and command line by themselves, and the UKI made of them, signed as the profile asks. */
+export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
+  const { profile, rootfs, stub, segments, signers, generation } = build;
   const { kernel } = rootfs;
   if (!kernel) throw noKernel(profile);
   const id = profile.output.imageId;
@@ -53,16 +64,39 @@ export function writeUki(build: {
     ".cmdline": bytesSource(Buffer.from(kernelCommandLine)),
     ".initrd": initrd,
     ".uname": bytesSource(Buffer.from(kernel.release)),
+    ...(profile.uki.splash !== undefined && { ".splash": bytesSource(readFileSync(profile.uki.splash)) }),
+    ...policyKey(signers),
   };
-  assembleUki({
-    stub: bytesSource(readContent(stub.content)),
-    sections: SECTION_NAMES.flatMap((name) => {
-      const content = sections[name];
-      return content && content.sizeBytes > 0 ? [{ name, content: [content] }] : [];
-    }),
-    output: path,
-  });
-  return { path, names, kernel, kernelCommandLine };
+  const phases = profile.measure.phases ?? rootfs.phases;
+  const assemble = (all: typeof sections) =>
+    assembleUki({
+      stub: bytesSource(readContent(stub.content)),
+      sections: SECTION_NAMES.flatMap((name) => {
+        const content = all[name];
+        return content && content.sizeBytes > 0 ? [{ name, content: [content] }] : [];
+      }),
+      output: path,
+    });
+  assemble(sections);
+  const signed = signers.pcr.length > 0 ? await signPolicies(path, { ...build, phases }) : undefined;
+  if (signed) assemble({ ...sections, ".pcrsig": bytesSource(Buffer.from(signed.policies)) });
+  return { path, names, kernel, kernelCommandLine, phases, signedPhases: signed?.values };
+}
+
+/** The public key that the guest trusts policies of. */
+function policyKey({ pcr: [signer] }: ImageSigners): Partial<Record<SectionName, ByteSource>> {
+  if (!signer) return {};
+  return { ".pcrpkey": bytesSource(Buffer.from(signer.publicKey.export({ type: "spki", format: "pem" }))) };
+}
+
+/** Signs policies for the values of PCR 11 that an image without them has: they do not change it. */
+async function signPolicies(
+  path: string,
+  { profile, signers, phases, threads }: UkiBuild & { phases: string[] },
+): Promise<{ values: Prediction["phases"]; policies: string }> {
+  using image = openFileSource(path);
+  const values = await predictUkiPhases(image, { banks: profile.measure.banks, phases, threads });
+  return { values, policies: await signPcrPolicies(values, { signers: signers.pcr, phasePaths: phasePaths(phases) }) };
 }
 
 function osRelease({ tree }: Rootfs): Buffer {

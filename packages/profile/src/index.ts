@@ -1,11 +1,14 @@
 export {
   type ArtifactDeclaration,
+  type Companion,
   type ContentSettings,
   type DistributionSettings,
   type MeasureSettings,
   type OutputSettings,
   type Profile,
+  type StorageSettings,
   type UkiSettings,
+  type ValidationSettings,
 } from "./profile.ts";
 export { type Probe, type ServiceDeclaration } from "./service.ts";
 export { type ProfileErrorCode } from "./error.ts";

@@ -1,7 +1,16 @@
 import { buildImage, type BuildRequest, proveImage, type Surroundings } from "@cvm-build/image";
 import type { Argv } from "yargs";
 import type { Command, Flags, Outcome } from "../command.ts";
-import { artifactFlags, artifactsOf, isSet, lockFlags, lockPolicyOf, profileFlags, selectionOf } from "../flags.ts";
+import {
+  artifactFlags,
+  artifactsOf,
+  isSet,
+  keyFlags,
+  lockFlags,
+  lockPolicyOf,
+  profileFlags,
+  selectionOf,
+} from "../flags.ts";
 import { renderBuild } from "../render/build.ts";
 import { proofOutcome, proveFlags, proveOptionsOf } from "./prove.ts";
 
@@ -41,7 +50,7 @@ export const build: Command = {
 
 /** Flags of the commands that build. */
 export function buildFlags(parser: Argv): Argv {
-  return artifactFlags(lockFlags(profileFlags(parser))).option("force", {
+  return keyFlags(artifactFlags(lockFlags(profileFlags(parser)))).option("force", {
     type: "boolean",
     describe: "Build even where nothing changed",
     default: false,
