@@ -29,3 +29,46 @@ export { keySigner } from "./signer/key-signer.ts";
 export { openSigner } from "./signer/open.ts";
 export { type SecretSources, type SignerOptions } from "./signer/options.ts";
 export { type SignatureHash, SIGNATURE_HASHES, type Signer } from "./signer/signer.ts";
+export { dumpAuthenticatedVariable } from "./secure-boot/authenticated-variable/dump.ts";
+export { type AuthenticatedVariable, readAuthenticatedVariable } from "./secure-boot/authenticated-variable/reader.ts";
+export {
+  authenticatedContent,
+  encodeAuthenticatedVariable,
+  type VariableUpdate,
+} from "./secure-boot/authenticated-variable/writer.ts";
+export { KEY_ALGORITHMS, type KeyAlgorithm } from "./secure-boot/certificate.ts";
+export { enrolledVariables, SECURE_BOOT_ENABLE } from "./secure-boot/enrolment.ts";
+export { decodeGuid, encodeGuid, type Guid, isGuid } from "./secure-boot/guid.ts";
+export {
+  generateKeySet,
+  generatePcrKey,
+  type KeyFile,
+  type KeySet,
+  type KeySetRequest,
+} from "./secure-boot/key-set.ts";
+export { dumpSignatureLists } from "./secure-boot/signature-list/dump.ts";
+export { SIGNATURE_TYPES, type SignatureTypeName } from "./secure-boot/signature-list/format.ts";
+export { readSignatureLists, type Signature, type SignatureList } from "./secure-boot/signature-list/reader.ts";
+export {
+  certificateList,
+  digestList,
+  encodeSignature,
+  encodeSignatureLists,
+} from "./secure-boot/signature-list/writer.ts";
+export { dumpVariableStore } from "./secure-boot/variable-store/dump.ts";
+export {
+  currentVariables,
+  type FirmwareVariable,
+  readVariableStore,
+  type StoredVariable,
+  type VariableStore,
+} from "./secure-boot/variable-store/reader.ts";
+export { type NewVariable, writeVariableStore } from "./secure-boot/variable-store/writer.ts";
+export {
+  EFI_GLOBAL_VARIABLE,
+  EFI_IMAGE_SECURITY_DATABASE,
+  KEY_ATTRIBUTES,
+  SECURE_BOOT_KEYS,
+  type SecureBootKeyName,
+  VARIABLE_ATTRIBUTES,
+} from "./secure-boot/variables.ts";
