@@ -38,6 +38,14 @@ describe("values", () => {
       uki: { stubPackage: "systemd-boot-efi", companions: [] },
       validation: { secureBoot: false, signExpectedPcr: false, signExpectedPcrKeys: [] },
       measure: { banks: ["sha1", "sha256", "sha384", "sha512"] },
+      storage: {
+        mountPoint: "/var/lib/data",
+        key: "tpm2",
+        keyTimeoutSec: 300,
+        integrity: false,
+        missingDisk: "fail",
+        diskTimeoutSec: 10,
+      },
       services: [],
       artifacts: [],
     });
@@ -104,6 +112,40 @@ describe("values", () => {
       signExpectedPcrKeys: [expect.stringMatching(/^\/.*\/pcr\.pem$/), "command:/usr/bin/kms sign"],
     });
     expect(distribution).toMatchObject({ repositories: ["main", "contrib"], snapshot: "20260528T084923Z" });
+  });
+
+  test.each([
+    ["serial:data", { by: "serial", name: "data" }],
+    ["label:chain.data-1", { by: "label", name: "chain.data-1" }],
+    ["lun:0", { by: "lun", name: "0" }],
+  ])("a disk for data: %s", (written, dataDisk) => {
+    const text = `[Storage]\nDataDisk=${written}\nMountPoint=/srv/x\nKey=runtime\nKeyTimeout=1.5h\nIntegrity=yes\nMissingDisk=memory\nDiskTimeout=500ms\n`;
+    expect(load({ "cvm.conf": text }).profile.storage).toEqual({
+      dataDisk,
+      mountPoint: "/srv/x",
+      key: "runtime",
+      keyTimeoutSec: 5400,
+      integrity: true,
+      missingDisk: "memory",
+      diskTimeoutSec: 0.5,
+    });
+  });
+
+  test.each([
+    ["DataDisk=data", 'expected serial:NAME, label:NAME or lun:NUMBER, got "data"'],
+    ["DataDisk=serial:a b", "got"],
+    ["DataDisk=label:" + "x".repeat(48), "got"],
+    ["DataDisk=lun:01", "got"],
+    ["DataDisk=serial:$(reboot)", "got"],
+    ["MountPoint=/", "got"],
+    ["MountPoint=/var/../usr", "got"],
+    ["MountPoint=/a b", "got"],
+    ["Key=tpm", "did you mean"],
+    ["KeyTimeout=5 minutes", "expected a duration such as 5s or 2min"],
+  ])("what storage cannot be: %s", (text, part) => {
+    const { code, message, hint } = loadError({ "cvm.conf": `[Storage]\n${text}\n` });
+    expect(code).toBe("profile-bad-value");
+    expect(`${message} ${hint}`).toContain(part);
   });
 
   test("the seed follows the image's id alone", () => {

@@ -11,6 +11,7 @@ export interface Profile {
   uki: UkiSettings;
   validation: ValidationSettings;
   measure: MeasureSettings;
+  storage: StorageSettings;
   /** Sorted by name. */
   services: ServiceDeclaration[];
   /** Sorted by name. */
@@ -122,6 +123,27 @@ export interface MeasureSettings {
   banks: ("sha1" | "sha256" | "sha384" | "sha512")[];
   /** `Phases=` (ours): the phase path that the boot reaches, such as `sysinit:ready`; derived from the image where unset. */
   phases?: string[];
+}
+
+/** `[Storage]` (ours): the encrypted disk for data. */
+export interface StorageSettings {
+  /** There is none where undefined. */
+  dataDisk?: DataDisk;
+  /** Absolute, without a final slash. */
+  mountPoint: string;
+  /** `tpm2`: sealed by the TPM to the signed policy for PCR 11. `runtime`: brought by a program of the image. */
+  key: "tpm2" | "runtime";
+  keyTimeoutSec: number;
+  /** Whether sectors are authenticated. */
+  integrity: boolean;
+  missingDisk: "fail" | "memory";
+  diskTimeoutSec: number;
+}
+
+/** What a disk is known by, to the machine or to LUKS. */
+export interface DataDisk {
+  by: "serial" | "label" | "lun";
+  name: string;
 }
 
 /** An input that is not a package of the distribution: `artifacts/<name>.yaml`. */

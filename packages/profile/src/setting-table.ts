@@ -5,6 +5,7 @@ import { CONTENT_SETTINGS } from "./settings/content.ts";
 import { DISTRIBUTION_SETTINGS } from "./settings/distribution.ts";
 import { OUTPUT_SETTINGS } from "./settings/output.ts";
 import { OUR_SETTINGS } from "./settings/own.ts";
+import { STORAGE_SETTINGS } from "./settings/storage.ts";
 import { VALIDATION_SETTINGS } from "./settings/validation.ts";
 
 const ROWS = [
@@ -13,6 +14,7 @@ const ROWS = [
   ...CONTENT_SETTINGS,
   ...VALIDATION_SETTINGS,
   ...OUR_SETTINGS,
+  ...STORAGE_SETTINGS,
 ] as const;
 
 /** Every setting that a profile may use, in the order of the reference. */

@@ -5,7 +5,15 @@ import { ValueFault } from "./value-fault.ts";
 import { splitShellWords, splitWords, type Word } from "./word.ts";
 
 /** The groups of settings in a profile. */
-export const SETTINGS_GROUPS = ["distribution", "output", "content", "uki", "validation", "measure"] as const;
+export const SETTINGS_GROUPS = [
+  "distribution",
+  "output",
+  "content",
+  "uki",
+  "validation",
+  "measure",
+  "storage",
+] as const;
 type SettingsGroup = (typeof SETTINGS_GROUPS)[number];
 
 /** A field of the profile that a setting fills, such as `content.packages`. */
