@@ -13,6 +13,7 @@ export { type RootfsErrorCode } from "./errors.ts";
 export { type Finisher, type FinisherContext, type FinisherEffect } from "./finisher.ts";
 export { type PickedKernel } from "./kernel-pick.ts";
 export { type Replacement } from "./merge.ts";
+export { type DebFile, readCopyrightFiles } from "./packages/copyright-files.ts";
 export { readDebControl } from "./packages/decode-archive.ts";
 export { type ScriptName } from "./packages/payload.ts";
 export { type ClassifiedLine, type ClassifiedScript, SCRIPT_CLASSES, type ScriptClass } from "./scripts/classify.ts";
