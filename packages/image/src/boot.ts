@@ -1,4 +1,5 @@
 import { boot, type ProcessExit } from "@cvm-build/vm";
+import { companionsBeside } from "./companions.ts";
 import { findImage, type ImageChoice, machineFor, type MachineOptions } from "./machine.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -25,6 +26,7 @@ export async function bootImage(request: BootImageRequest, surroundings: Surroun
   await using running = await boot({
     ...machine,
     imagePath: uki,
+    espFiles: companionsBeside(uki),
     network: { forwards: request.forwards },
     serial: request.serialOn === "stdout" ? "terminal" : "terminal-on-stderr",
   });

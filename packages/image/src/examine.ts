@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { CvmError, type FileSource, HASH_ALGORITHMS, type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
 import { predictUkiOnEsp } from "@cvm-build/measure";
 import { inspectUki, type UkiInspection } from "@cvm-build/uki";
+import { measuredCompanions } from "./companions.ts";
 import { platformMeasurements, type PlatformMeasurements } from "./measurements.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -31,6 +32,7 @@ export async function measureImage(
     banks: banks.length > 0 ? banks : HASH_ALGORITHMS,
     phases,
     secureBoot: false,
+    companions: measuredCompanions(resolve(surroundings.invocationDirectory, image)),
     threads: surroundings.workers,
   });
   return platformMeasurements(prediction);

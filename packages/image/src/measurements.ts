@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { CvmError, type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
 import { type EventSource, type MeasuredEvent, predictUkiOnEsp, type Prediction } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
+import { measuredCompanions } from "./companions.ts";
 import type { Generation } from "./output.ts";
 import type { WrittenUki } from "./uki-image.ts";
 
@@ -48,6 +49,7 @@ export async function measureBuild(build: {
     banks: profile.measure.banks,
     phases: uki.phases,
     secureBoot: false,
+    companions: measuredCompanions(uki.path),
     threads,
     sources: {
       ".linux": { package: uki.kernel.package, file: uki.names.kernel },

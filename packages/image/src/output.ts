@@ -11,8 +11,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { basename, join } from "node:path";
-import { CvmError, openFileSource, sha256Hex, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
+import { basename, dirname, join, relative } from "node:path";
+import { compareCodeUnits, CvmError, openFileSource, sha256Hex, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
 
 /**
  * `build/<image-id>` is a symbolic link to one generation below `build/.<image-id>/`. A build fills a generation of its
@@ -111,7 +111,9 @@ export class Generation implements Disposable {
     return join(this.directory, name);
   }
 
+  /** @param name may begin with folders, which are made */
   write(name: string, data: string | Uint8Array): void {
+    mkdirSync(dirname(this.path(name)), { recursive: true });
     writeFileSync(this.path(name), data, { mode: 0o644 });
     this.written(name, { sizeBytes: Buffer.byteLength(data), sha256: sha256Hex(data) });
   }
@@ -130,7 +132,11 @@ export class Generation implements Disposable {
 
   /** Every file that was written, by name. */
   digests(): Record<string, Sha256Hex> {
-    const names = readdirSync(this.directory).sort();
+    const entries = readdirSync(this.directory, { recursive: true, withFileTypes: true });
+    const names = entries
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => relative(this.directory, join(entry.parentPath, entry.name)))
+      .sort(compareCodeUnits);
     return Object.fromEntries(names.map((name) => [name, this.digest(name).sha256]));
   }
 

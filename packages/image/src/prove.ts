@@ -1,6 +1,7 @@
 import { CvmError, type HashAlgorithm } from "@cvm-build/bytes";
 import { compareWithLog, pcrIndex, type Prediction, readEventLog, type RegisterComparison } from "@cvm-build/measure";
 import { collectEvidence, type EndCondition, type Evidence } from "@cvm-build/vm";
+import { companionsBeside } from "./companions.ts";
 import { type BuiltImage, findImage, type ImageChoice, machineFor, type MachineOptions } from "./machine.ts";
 import type { Measurements, PlatformMeasurements } from "./measurements.ts";
 import { fileDigest } from "./output.ts";
@@ -43,6 +44,7 @@ export async function proveImage(request: ProveRequest, surroundings: Surroundin
   const evidence = await collectEvidence({
     ...machine,
     imagePath: built.uki,
+    espFiles: companionsBeside(built.uki),
     network: "none",
     until: endConditions(prediction),
     timeoutSec: request.timeoutSec,

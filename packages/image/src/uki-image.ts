@@ -15,6 +15,7 @@ import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
 import { phasePaths, predictUkiPhases, type Prediction, signPcrPolicies } from "@cvm-build/measure";
 import { assembleUki, SECTION_NAMES, type SectionName } from "@cvm-build/uki";
+import { companionNames } from "./companions.ts";
 import type { FileDigest, Generation } from "./output.ts";
 import type { ImageSigners } from "./signing.ts";
 
@@ -24,6 +25,8 @@ export interface WrittenUki {
   path: string;
   /** File names in the output directory. */
   names: { uki: string; kernel: string; initrd: string; cmdline: string };
+  /** Names of the files that stand beside the UKI, with their folders. */
+  companions: string[];
   kernel: NonNullable<Rootfs["kernel"]>;
   kernelCommandLine: string;
   /** The boot phases that it reaches. */
@@ -80,7 +83,17 @@ export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
   assemble(sections);
   const signed = signers.pcr.length > 0 ? await signPolicies(path, { ...build, phases }) : undefined;
   if (signed) assemble({ ...sections, ".pcrsig": bytesSource(Buffer.from(signed.policies)) });
-  return { path, names, kernel, kernelCommandLine, phases, signedPhases: signed?.values };
+  const companions = companionNames(profile.uki.companions, names.uki);
+  for (const [name, companion] of companions) generation.write(name, readFileSync(companion.path));
+  return {
+    path,
+    names,
+    companions: [...companions.keys()],
+    kernel,
+    kernelCommandLine,
+    phases,
+    signedPhases: signed?.values,
+  };
 }
 
 /** The public key that the guest trusts policies of. */
