@@ -3,10 +3,11 @@ import { boot } from "./commands/boot.ts";
 import { build } from "./commands/build.ts";
 import { cache } from "./commands/cache.ts";
 import { inspect } from "./commands/inspect.ts";
+import { keys } from "./commands/keys.ts";
 import { lock } from "./commands/lock.ts";
 import { measure } from "./commands/measure.ts";
 import { prove } from "./commands/prove.ts";
 import { summary } from "./commands/summary.ts";
 
 /** Every verb, in the order that `--help` lists them. */
-export const COMMANDS: readonly Command[] = [build, summary, lock, measure, prove, boot, inspect, cache];
+export const COMMANDS: readonly Command[] = [build, summary, lock, measure, prove, boot, inspect, keys, cache];

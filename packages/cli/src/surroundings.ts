@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { CvmError, type ReportProgress } from "@cvm-build/bytes";
@@ -22,6 +23,7 @@ export function surroundingsOf(
     configsDirectory: join(import.meta.dirname, "../../../configs"),
     environment,
     now: () => new Date(),
+    randomBytes,
     hostArchitecture: hostArchitecture(),
     workers: number(flags, "jobs") || availableParallelism(),
     offline: isSet(flags, "offline"),

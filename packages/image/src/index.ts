@@ -1,6 +1,7 @@
 export { type BootImageRequest, type BootReport } from "./boot.ts";
 export { buildImage, type BuildReport, type BuildRequest } from "./build.ts";
 export { type MeasureRequest } from "./examine.ts";
+export { type KeysReport, type KeysRequest } from "./keys.ts";
 export { type LockReport, type LockRequest } from "./lock.ts";
 export { type LockPolicy } from "./locking.ts";
 export { type ImageChoice, type MachineOptions } from "./machine.ts";
@@ -10,11 +11,20 @@ export { PROGRAM_VERSION } from "./program.ts";
 export { type Proof, type ProveRequest } from "./prove.ts";
 export { summarise, type Summary } from "./summarise.ts";
 export { type ProfileSelection, type Surroundings } from "./surroundings.ts";
-export { bootImage, inspectImage, lockImage, measureImage, proveImage, pruneCache, verifyCache } from "./verbs.ts";
+export {
+  bootImage,
+  inspectImage,
+  lockImage,
+  makeKeys,
+  measureImage,
+  proveImage,
+  pruneCache,
+  verifyCache,
+} from "./verbs.ts";
 
 // What of the packages below a caller sees in these requests and reports.
 export { type RegisterComparison } from "@cvm-build/measure";
 export { type MergedSetting, type UnsupportedSetting } from "@cvm-build/profile";
 export { type LockChange } from "@cvm-build/resolver";
 export { type StoreErrorCode } from "@cvm-build/store";
-export { type UkiInspection } from "@cvm-build/uki";
+export { type KeyAlgorithm, type UkiInspection } from "@cvm-build/uki";

@@ -24,6 +24,7 @@ export function makeProject(files: Readonly<Record<string, string>>): Project {
     configsDirectory: join(path, "configs"),
     environment: {},
     now: () => new Date(0),
+    randomBytes: (sizeBytes) => new Uint8Array(sizeBytes),
     hostArchitecture: "x86-64",
     workers: 1,
     offline: true,

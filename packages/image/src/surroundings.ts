@@ -14,6 +14,8 @@ export interface Surroundings {
   /** Variables of the caller: mirrors, registries and proxies are read from them, nothing that reaches an image. */
   environment: Readonly<Record<string, string>>;
   now: () => Date;
+  /** For keys: nothing random reaches an image. */
+  randomBytes: (sizeBytes: number) => Uint8Array;
   hostArchitecture: "x86-64" | "arm64";
   /** Worker threads; changes the time a build takes and not one byte of it. */
   workers: number;

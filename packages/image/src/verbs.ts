@@ -2,6 +2,7 @@ import type { PruneReport, VerifyReport } from "@cvm-build/store";
 import type { UkiInspection } from "@cvm-build/uki";
 import type { BootImageRequest, BootReport } from "./boot.ts";
 import type { MeasureRequest } from "./examine.ts";
+import type { KeysReport, KeysRequest } from "./keys.ts";
 import type { LockReport, LockRequest } from "./lock.ts";
 import type { PlatformMeasurements } from "./measurements.ts";
 import type { Proof, ProveRequest } from "./prove.ts";
@@ -22,6 +23,11 @@ export async function inspectImage(request: { image: string }, surroundings: Sur
 /** Predicts the registers of a UKI from its own bytes. */
 export async function measureImage(request: MeasureRequest, surroundings: Surroundings): Promise<PlatformMeasurements> {
   return (await import("./examine.ts")).measureImage(request, surroundings);
+}
+
+/** Makes the keys of Secure Boot and of PCR policies, with what enrols them. */
+export async function makeKeys(request: KeysRequest, surroundings: Surroundings): Promise<KeysReport> {
+  return (await import("./keys.ts")).makeKeys(request, surroundings);
 }
 
 /** Boots an image with its serial line on the user's terminal. */
