@@ -86,7 +86,7 @@ describe("values", () => {
   test("settings of our own sections", () => {
     const text = [
       "[Output]\nNotice=One # no\n  Two, three.\nCompressOutput=gz\nImageId=x\n",
-      "[Measure]\nBanks=sha256\nPhases=enter-initrd:leave-initrd\n",
+      "[Measure]\nBanks=sha256\nSecureBootVariables=b.cred\nPhases=enter-initrd:leave-initrd\n",
       "[UKI]\nStubRelease=bookworm\nCompanions=a.addon.efi b.cred:global\n",
       "[Validation]\nSecureBoot=yes\nSecureBootKey=pkcs11:token=t;object=db\nSecureBootCertificate=db.pem\n",
       "SignExpectedPcrKey=pcr.pem\nSignExpectedPcrKey=command:/usr/bin/kms sign\n",
@@ -95,7 +95,11 @@ describe("values", () => {
     const files = { "cvm.conf": text, "a.addon.efi": "", "b.cred": "" };
     const { output, measure, uki, validation, distribution } = load(files).profile;
     expect(output).toMatchObject({ notices: ["One", "Two, three."], compressOutput: "gzip" });
-    expect(measure).toEqual({ banks: ["sha256"], phases: ["enter-initrd", "leave-initrd"] });
+    expect(measure).toEqual({
+      banks: ["sha256"],
+      secureBootVariables: expect.stringMatching(/\/b\.cred$/),
+      phases: ["enter-initrd", "leave-initrd"],
+    });
     expect(uki).toEqual({
       stubPackage: "systemd-boot-efi",
       stubRelease: "bookworm",

@@ -123,6 +123,8 @@ export interface MeasureSettings {
   banks: ("sha1" | "sha256" | "sha384" | "sha512")[];
   /** `Phases=` (ours): the phase path that the boot reaches, such as `sysinit:ready`; derived from the image where unset. */
   phases?: string[];
+  /** `SecureBootVariables=` (ours): path of a variable store of OVMF's; Secure Boot is off without. */
+  secureBootVariables?: string;
 }
 
 /** `[Storage]` (ours): the encrypted disk for data. */

@@ -5,7 +5,14 @@ export { collectEvidence, type Evidence, type EvidenceRequest } from "./evidence
 export { type ImageBoot } from "./image-boot.ts";
 export { type Accelerator, type Disk, type PortForward } from "./machine.ts";
 export { type ProcessExit } from "./scratch.ts";
-export { FIRMWARE_PLACES, findTools, type FindToolsOptions, type Firmware, type VmTools } from "./tools.ts";
+export {
+  FIRMWARE_PLACES,
+  findTools,
+  type FindToolsOptions,
+  type Firmware,
+  secureBootFirmwarePlaces,
+  type VmTools,
+} from "./tools.ts";
 export { type PcrValues } from "./tpm/pcrs.ts";
 export { type EspFile } from "./virtual-machine.ts";
 export { type EndCondition } from "./wait.ts";

@@ -39,6 +39,19 @@ export const FIRMWARE_PLACES: readonly Firmware[] = [
   { codePath: "/usr/share/ovmf/OVMF.fd" },
 ];
 
+/** Where distributions keep the code of OVMF that enforces Secure Boot, best first. */
+const SECURE_BOOT_CODE = [
+  "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+  "/usr/share/OVMF/OVMF_CODE.secboot.fd",
+  "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd",
+  "/usr/share/edk2/x64/OVMF_CODE.secboot.4m.fd",
+];
+
+/** Where to look for OVMF that enforces Secure Boot with the keys of a variable store. */
+export function secureBootFirmwarePlaces(varsPath: string): Firmware[] {
+  return SECURE_BOOT_CODE.map((codePath) => ({ codePath, varsPath, smm: true }));
+}
+
 /** Each tool with the Debian package that has it. */
 const DEBIAN_PACKAGES = { qemu: "qemu-system-x86", firmware: "ovmf", swtpm: "swtpm" } as const;
 

@@ -63,6 +63,14 @@ export const OUR_SETTINGS = [
     isOurs: true,
     summary: "TPM banks to predict.",
   }),
+  filling("measure.secureBootVariables", {
+    section: "Measure",
+    name: "SecureBootVariables",
+    kind: one(existingPath),
+    isOurs: true,
+    summary:
+      "A variable store of OVMF's with enrolled keys: what is predicted is a boot that Secure Boot lets through.",
+  }),
   filling("measure.phases", {
     section: "Measure",
     name: "Phases",
