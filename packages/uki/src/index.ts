@@ -5,6 +5,25 @@ export {
   type SectionInput,
   type UkiRequest,
 } from "./assemble.ts";
+export { readCertificateTable, type CertificateTableEntry } from "./authenticode/reader.ts";
+export {
+  attachSignature,
+  type ImagePaths,
+  removeSignatures,
+  signDetached,
+  type SignedPe,
+  type SigningRequest,
+  signPe,
+} from "./authenticode/sign.ts";
+export {
+  type PeSignature,
+  type PeVerification,
+  type TrustOptions,
+  verifyDetached,
+  verifyPe,
+} from "./authenticode/verify.ts";
+export { type SignedData, type SignerInfo, readSignedData } from "./cms/reader.ts";
+export { type SignerVerification, verifySignedData, type VerifyOptions } from "./cms/verify.ts";
 export { encodeSignedData, type SignedContent, type SignedDataRequest } from "./cms/writer.ts";
 export { joinSources } from "./content.ts";
 export { type UkiErrorCode } from "./error.ts";
@@ -23,6 +42,8 @@ export {
   type UkiSectionRule,
 } from "./sections.ts";
 export { findStubVersion, readStubVersion, stubVersionOf, type StubVersion } from "./stub.ts";
+export { type TimestampAuthority } from "./timestamp/request.ts";
+export { type TimestampVerification } from "./timestamp/verify.ts";
 export { effectiveSections, readUki, type Uki, type UkiSection, type UkiSections } from "./uki.ts";
 export { checkPair, readCertificates } from "./signer/certificates.ts";
 export { keySigner } from "./signer/key-signer.ts";
