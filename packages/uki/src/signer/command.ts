@@ -13,12 +13,12 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 
 /**
  * Opens a key that a program signs with.
- * @param command a program with arguments, split at blanks, or a JSON array of them
+ * @param reference `command:` with a program and its arguments, split at blanks, or a JSON array of them
  * @throws CvmError `signer`
  */
-export async function openCommandKey(command: string, options: SignerOptions): Promise<ExternalKey> {
+export async function openCommandKey(reference: string, options: SignerOptions): Promise<ExternalKey> {
   const { directory, environment, timeoutMs = TIMEOUT_MS } = options;
-  const [program = "", ...args] = splitCommand(command);
+  const [program = "", ...args] = splitCommand(reference.slice("command:".length));
   // A bare name is looked for in PATH; anything else starts from where relative paths do.
   const path = program.includes("/") ? resolve(directory, program) : program;
   const ask = async (request: Readonly<Record<string, unknown>>, field: string): Promise<string> => {

@@ -2,25 +2,27 @@ import { openCommandKey } from "./command.ts";
 import { type ExternalKey, externalSigner } from "./external.ts";
 import { readKeyFile } from "./key-file.ts";
 import { keySigner } from "./key-signer.ts";
+import { openPkcs11Key } from "./pkcs11/key.ts";
 import type { SignerOptions } from "./options.ts";
 import type { Signer } from "./signer.ts";
 
-/** Who opens what stands after a scheme. */
-const SCHEMES: Readonly<Record<string, (rest: string, options: SignerOptions) => Promise<ExternalKey>>> = {
+/** Who opens a reference with a scheme. */
+const SCHEMES: Readonly<Record<string, (reference: string, options: SignerOptions) => Promise<ExternalKey>>> = {
   command: openCommandKey,
+  pkcs11: openPkcs11Key,
 };
 /** A scheme is of lower case letters and longer than one, so that no path that people write begins with one. */
-const SCHEME = /^([a-z][a-z0-9]+):(.*)$/s;
+const SCHEME = /^([a-z][a-z0-9]+):/;
 
 /**
  * Opens whoever holds a private key.
- * @param reference path of a key file, or `command:PROGRAM ARGUMENT...`
+ * @param reference path of a key file, `command:PROGRAM ARGUMENT...`, or a PKCS#11 URI
  * @returns a signer, to be disposed of
  * @throws CvmError `signer`
  */
 export async function openSigner(reference: string, options: SignerOptions): Promise<Signer> {
-  const [, scheme = "", rest = ""] = SCHEME.exec(reference) ?? [];
+  const [, scheme = ""] = SCHEME.exec(reference) ?? [];
   const open = SCHEMES[scheme];
-  if (open) return externalSigner(await open(rest, options), reference);
+  if (open) return externalSigner(await open(reference, options), reference);
   return keySigner(await readKeyFile(reference, options), reference);
 }

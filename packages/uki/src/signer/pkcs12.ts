@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject } from "node:crypto";
 import type forge from "node-forge";
 import { ukiError } from "../error.ts";
 import { obtainSecret } from "./secret.ts";
@@ -8,8 +8,8 @@ import type { SmallFile } from "./private-file.ts";
 /** The keys and certificates of a PKCS#12 file. */
 export interface Pkcs12 {
   keys: KeyObject[];
-  /** In the file's order, which says nothing. */
-  certificates: X509Certificate[];
+  /** X.509 in DER, in the file's order, which says nothing. */
+  certificates: Buffer[];
 }
 
 /** `PFX`: a SEQUENCE that begins with the INTEGER 3. */
@@ -45,7 +45,7 @@ export async function openPkcs12({ path, bytes }: SmallFile, options: SignerOpti
       keys: bags.filter(isKeyBag(library)).map((bag) => bagKey(library, bag)),
       certificates: bags
         .filter((bag) => bag.type === library.pki.oids["certBag"])
-        .map((bag) => new X509Certificate(der(library, certificateAsn1(library, bag)))),
+        .map((bag) => der(library, certificateAsn1(library, bag))),
     };
   } catch (cause) {
     // The library's errors may carry what it had decrypted, so only their message is used.

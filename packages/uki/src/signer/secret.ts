@@ -8,7 +8,9 @@ import { readSmallFile, requirePrivate } from "./private-file.ts";
  * @throws CvmError `signer` where there is neither, or the file is unfit
  */
 export async function obtainSecret(purpose: string, { directory, secrets }: SignerOptions): Promise<string> {
-  if (secrets?.passphraseFile !== undefined) return readSecretFile(secrets.passphraseFile, directory);
+  if (secrets?.passphraseFile !== undefined) {
+    return readSecretFile(secrets.passphraseFile, { directory, what: "passphrase file" });
+  }
   if (secrets?.ask) return await secrets.ask(purpose);
   throw ukiError(
     "signer",
@@ -21,10 +23,10 @@ export async function obtainSecret(purpose: string, { directory, secrets }: Sign
 
 /**
  * Reads the one line of a file that holds a passphrase or PIN.
+ * @param what the file is called in errors
  * @throws CvmError `signer`
  */
-export function readSecretFile(path: string, directory: string): string {
-  const what = "passphrase file";
+export function readSecretFile(path: string, { directory, what }: { directory: string; what: string }): string {
   const file = readSmallFile(path, { directory, what, code: "signer" });
   requirePrivate(file, what);
   const secret = file.bytes.toString("utf8").replace(/\r?\n$/, "");
