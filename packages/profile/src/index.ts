@@ -7,6 +7,7 @@ export {
   type OutputSettings,
   type Profile,
   type StorageSettings,
+  type UkiProfile,
   type UkiSettings,
   type ValidationSettings,
 } from "./profile.ts";

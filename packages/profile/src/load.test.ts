@@ -46,9 +46,22 @@ describe("values", () => {
         missingDisk: "fail",
         diskTimeoutSec: 10,
       },
+      ukiProfiles: [],
       services: [],
       artifacts: [],
     });
+  });
+
+  test("profiles of a UKI, from files and from a folder", () => {
+    const profile = (id: string) => `[UKIProfile]\nProfile=ID=${id}\n`;
+    const { ukiProfiles } = load({
+      "cvm.conf": "[Content]\nUnifiedKernelImageProfiles=more/c.conf\n",
+      "more/c.conf": profile("c"),
+      "cvm.uki-profiles/b.conf": profile("b"),
+      "cvm.uki-profiles/a.conf": profile("a"),
+      "cvm.uki-profiles/README": "no profile",
+    }).profile;
+    expect(ukiProfiles.map(({ fields }) => fields)).toEqual([["ID=a"], ["ID=b"], ["ID=c"]]);
   });
 
   const content = (text: string) => load({ "cvm.conf": `[Content]\n${text}\n` }).profile.content;

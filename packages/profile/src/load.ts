@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import { assert, type Sha256Hex } from "@cvm-build/bytes";
 import { readDeclarations } from "./declaration.ts";
 import { profileError } from "./error.ts";
 import type { LoadRequest } from "./load-request.ts";
 import type { SourcePosition } from "./position.ts";
-import type { Profile } from "./profile.ts";
+import type { Profile, UkiProfile } from "./profile.ts";
+import { parseUkiProfile } from "./read-uki-profile.ts";
 import { ConfigReader } from "./reader.ts";
 import { checkServiceGraph } from "./service-graph.ts";
 import type { SettingStore } from "./setting-store.ts";
@@ -47,11 +49,28 @@ export function loadProfile(request: LoadRequest): LoadedProfile {
   checkServiceGraph(services);
   const names = store.valueOf("Config.Profiles") as string[];
   return {
-    profile: { names, ...fillSettings(store), services: services.map(({ service }) => service), artifacts },
+    profile: {
+      names,
+      ...fillSettings(store),
+      ukiProfiles: readUkiProfiles(reader),
+      services: services.map(({ service }) => service),
+      artifacts,
+    },
     settings: mergedSettings(store),
     unsupported,
     files: disk.files,
   };
+}
+
+/** Reads the profiles of a multi-profile UKI; a folder stands for the `.conf` files in it. */
+function readUkiProfiles({ store, disk }: ConfigReader): UkiProfile[] {
+  const paths = store.valueOf("Content.UnifiedKernelImageProfiles") as string[];
+  const files = paths.flatMap((path) => {
+    if (disk.kind(path) !== "directory") return [path];
+    const names = disk.list(path).filter((name) => name.endsWith(".conf"));
+    return names.map((name) => join(path, name));
+  });
+  return files.map((path) => parseUkiProfile(disk.readText(path), disk.show(path)));
 }
 
 /** Fills the settings of a profile from the table. */

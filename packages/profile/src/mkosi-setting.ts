@@ -69,7 +69,6 @@ const GROUPS: readonly MkosiGroup[] = [
     names: "Bootloader BiosBootloader ShimBootloader UnifiedKernelImages UnifiedKernelImageFormat",
     useInstead: "leave it out: the output is one UKI that the firmware starts",
   },
-  { section: "Content", names: "UnifiedKernelImageProfiles", useInstead: "build each profile on its own" },
   {
     section: "Content",
     names: "Initrds InitrdProfiles InitrdPackages InitrdVolatilePackages MakeInitrd",
@@ -182,7 +181,11 @@ const GROUPS: readonly MkosiGroup[] = [
     names: "KernelCommandLineExtra",
     useInstead: "use KernelCommandLine=: an option that is added at boot is not measured with the image",
   },
-  { section: "UKIProfile", names: "Profile Cmdline SignExpectedPcr", useInstead: "build each profile on its own" },
+  {
+    section: "UKIProfile",
+    names: "Profile Cmdline SignExpectedPcr",
+    useInstead: "put it into a file of its own, and name that in UnifiedKernelImageProfiles=",
+  },
 ];
 
 /** Every setting of mkosi 27 that is recognised and refused. */
@@ -205,7 +208,6 @@ export const MKOSI_BESIDES: readonly { suffix: string; setting: string }[] = [
   { suffix: "pkgmngr", setting: "Build.SandboxTrees" },
   { suffix: "pkgmngr.tar", setting: "Build.SandboxTrees" },
   { suffix: "env", setting: "Build.EnvironmentFiles" },
-  { suffix: "uki-profiles", setting: "Content.UnifiedKernelImageProfiles" },
   { suffix: "credentials", setting: "Runtime.Credentials" },
   { suffix: "passphrase", setting: "Validation.Passphrase" },
   { suffix: "images", setting: "Config.Dependencies" },

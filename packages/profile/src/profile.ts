@@ -12,6 +12,8 @@ export interface Profile {
   validation: ValidationSettings;
   measure: MeasureSettings;
   storage: StorageSettings;
+  /** Profiles of a multi-profile UKI beside the image's own, in order. */
+  ukiProfiles: UkiProfile[];
   /** Sorted by name. */
   services: ServiceDeclaration[];
   /** Sorted by name. */
@@ -96,6 +98,16 @@ export interface UkiSettings {
   splash?: string;
   /** `Companions=` (ours): files that stand beside the UKI on the ESP. */
   companions: Companion[];
+}
+
+/** `[UKIProfile]`: another way to boot the same UKI. */
+export interface UkiProfile {
+  /** Lines of `.profile`, such as `ID=rescue`. */
+  fields: string[];
+  /** Added to the image's own. */
+  kernelCommandLine: string[];
+  /** Whether its PCR 11 is signed too, where that of the image is. */
+  signExpectedPcr: boolean;
 }
 
 /** A file that systemd-stub picks up: an add-on, a credential, a system or configuration extension. */

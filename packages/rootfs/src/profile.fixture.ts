@@ -45,6 +45,7 @@ export function profileFixture(content: Partial<ContentSettings> = {}, rest: Par
       missingDisk: "fail",
       diskTimeoutSec: 10,
     },
+    ukiProfiles: [],
     services: [],
     artifacts: [],
     ...rest,

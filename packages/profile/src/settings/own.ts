@@ -48,6 +48,13 @@ export const OUR_SETTINGS = [
     kind: one(existingPath),
     summary: "A BMP image that the stub shows.",
   }),
+  {
+    section: "Content",
+    name: "UnifiedKernelImageProfiles",
+    kind: list(existingPath),
+    besides: [{ suffix: "uki-profiles", take: "path" }],
+    summary: "Files with a `[UKIProfile]` each, such as `Cmdline=` to add: more ways to boot the same UKI.",
+  } satisfies SettingRow<string[]>,
   filling("uki.companions", {
     section: "UKI",
     name: "Companions",
