@@ -39,7 +39,7 @@ const DRIVERS = [
  */
 export function bootPhases(tree: FileTree): string[] {
   const canExtend = [EXTEND_PROGRAM, OLD_EXTEND_PROGRAM].some((path) => tree.follow(path)?.kind === "file");
-  if (!canExtend || !hasTpmLibraries(tree) || !hasDrivers(tree)) return [];
+  if (!canExtend || missingTpmLibrary(tree) !== undefined || !hasDrivers(tree)) return [];
   const inInitrd = tree.follow("/etc/initrd-release") !== undefined;
   return PHASE_UNITS.filter((phase) => phase.inInitrd === inInitrd)
     .filter(
@@ -58,10 +58,11 @@ function isWanted(tree: FileTree, { unit, wantedBy }: { unit: string; wantedBy: 
   );
 }
 
-function hasTpmLibraries(tree: FileTree): boolean {
+/** The first library that systemd would need to talk to a TPM and the tree does not hold. */
+export function missingTpmLibrary(tree: FileTree): string | undefined {
   const libraries = ["/usr/lib", "/usr/lib64", "/usr/local/lib"];
   const directories = libraries.flatMap((path) => [path, ...tree.list(path).map((name) => `${path}/${name}`)]);
-  return TPM_LIBRARIES.every((name) => directories.some((path) => tree.follow(`${path}/${name}`)?.kind === "file"));
+  return TPM_LIBRARIES.find((name) => !directories.some((path) => tree.follow(`${path}/${name}`)?.kind === "file"));
 }
 
 /** Without any kernel modules in the tree nothing can be said, and the kernel is taken to have all it needs built in. */

@@ -3,6 +3,8 @@ import type { PackageFinisher } from "../finisher.ts";
 import { kernelModulesFinisher } from "../kernel/kernel-modules.ts";
 import { linkerCacheFinisher } from "../linker-cache/linker-cache.ts";
 import { servicesFinisher } from "../services/services.ts";
+import { storageCheckFinisher } from "../storage/storage-check.ts";
+import { storageFinisher } from "../storage/storage.ts";
 import {
   basePasswdFinisher,
   maintainerAccountsFinisher,
@@ -36,7 +38,7 @@ import { unitEnablementFinisher } from "./unit-enablement.ts";
 /**
  * Every finisher, in the order in which they act on the merged tree of packages and artefacts:
  *
- * 1. Extra trees, then the units of services, whose programs extra trees may hold. Extra trees come this early because
+ * 1. Extra trees, then the units of services, whose programs extra trees may hold, and those of the disk for data. Extra trees come this early because
  *    they are the administrator's word: sysusers.d, presets, tmpfiles.d and certificates in them count, and no finisher
  *    below writes over what they hold unless a setting of the profile says so.
  * 2. Accounts: Debian's own, declared ones, those of maintainer scripts, those of services, root. They come before
@@ -44,11 +46,13 @@ import { unitEnablementFinisher } from "./unit-enablement.ts";
  * 3. What maintainer scripts do with files, then with links and configuration.
  * 4. What the image says of itself.
  * 5. Which units start, once every unit is there.
- * 6. RemoveFiles=, and after it only indexes of what is left: modules and libraries.
+ * 6. RemoveFiles=, and after it only indexes of what is left, modules and libraries, and whether the disk for data has all
+ *    it needs.
  */
 export const FINISHERS: readonly PackageFinisher[] = [
   extraTreesFinisher,
   servicesFinisher,
+  storageFinisher,
   basePasswdFinisher,
   sysusersFinisher,
   maintainerAccountsFinisher,
@@ -76,4 +80,5 @@ export const FINISHERS: readonly PackageFinisher[] = [
   removeFilesFinisher,
   kernelModulesFinisher,
   linkerCacheFinisher,
+  storageCheckFinisher,
 ];

@@ -11,7 +11,7 @@ export type UnitSetting = readonly [name: string, value: string];
 
 /** A section of a unit file. */
 export interface UnitSection {
-  name: "Unit" | "Service" | "Install" | "Journal";
+  name: "Unit" | "Service" | "Mount" | "Install" | "Journal";
   settings: readonly UnitSetting[];
 }
 
