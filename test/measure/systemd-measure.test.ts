@@ -28,6 +28,8 @@ const FLAGS = {
   ".profile": "--profile",
 } as const satisfies Partial<Record<SectionName, string>>;
 const OPTIONAL = Object.keys(FLAGS).filter((name) => name !== ".linux" && name !== ".sbat") as (keyof typeof FLAGS)[];
+/** Sections that must be text. */
+const TEXTS: ReadonlySet<SectionName> = new Set([".osrel", ".cmdline", ".uname", ".profile"]);
 const CASES = 24;
 
 describe("PCR 11 against systemd-measure 257", () => {
@@ -89,7 +91,10 @@ describe("PCR 11 against systemd-measure 257", () => {
       return Buffer.concat(blocks).subarray(0, sizeBytes);
     };
     const chosen = OPTIONAL.filter((name) => seed === CASES - 1 || (noise(name, 1)[0] ?? 0) < 128);
-    const contents = chosen.map((name) => [name, noise(name, 1 + noise(`${name} size`, 2).readUInt16LE())] as const);
+    const contents = chosen.map((name) => {
+      const bytes = noise(name, 1 + noise(`${name} size`, 2).readUInt16LE());
+      return [name, TEXTS.has(name) ? Buffer.from(bytes.toString("base64url")) : bytes] as const;
+    });
     return [[".linux", makeKernel(`6.12.${seed}`)] as const, ...contents].map(([name, bytes]) => {
       const path = join(folder, `input${name}`);
       writeFileSync(path, bytes);

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { bytesSource, FormatError, HASH_ALGORITHMS, type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
 import { BOOT_PHASES, compareWithLog, type EspFile, predictUkiOnEsp, readEventLog } from "@cvm-build/measure";
-import { assembleUki, readUki, type SectionName } from "@cvm-build/uki";
+import { readUki, type SectionName } from "@cvm-build/uki";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeKernel, makeStub } from "../../packages/uki/src/pe/pe.fixture.ts";
@@ -19,17 +19,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const kernel = makeKernel("6.12.1-test");
 
+/** Made without the assembler, which adds no section that a stub ignores. */
 function makeUki(stubVersion: string, given: Partial<Record<SectionName, string | Buffer>>): Buffer {
-  const output = join(folder, "image.efi");
-  assembleUki({
-    stub: bytesSource(makeStub(stubVersion)),
-    sections: Object.entries({ ".linux": kernel, ...given }).map(([name, content]) => ({
-      name: name as SectionName,
-      content: [bytesSource(Buffer.from(content as string))],
-    })),
-    output,
-  });
-  return readFileSync(output);
+  const sections = Object.entries({ ".linux": kernel, ...given }).map(([name, content]) => ({ name, content }));
+  return makeStub(stubVersion, { headerBytes: 2048, sections });
 }
 
 const predict = (uki: Buffer, more: { companions?: EspFile[]; banks?: HashAlgorithm[]; phases?: string[] } = {}) =>
@@ -195,6 +188,62 @@ describe("predictUkiOnEsp", () => {
     expect(names.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, index) => index));
   });
 
+  it("predicts PCR 7 where the Secure Boot variables are known and it is off, and nothing else changes", async () => {
+    const uki = bytesSource(makeUki("257.13", all));
+    const options = { banks: ["sha256"], phases: [] } as const;
+    const without = await predictUkiOnEsp(uki, { ...options, secureBoot: false });
+    const withVariables = await predictUkiOnEsp(uki, {
+      ...options,
+      secureBoot: { variables: { SecureBoot: Buffer.alloc(0) } },
+    });
+    // As in every boot of firmware without Secure Boot.
+    const known = "b5710bf57d25623e4019027da116821fa99f5c81e9e38b87671cc574f9281439";
+    expect(withVariables.registers.sha256).toEqual({ ...without.registers.sha256, 7: known });
+    expect(withVariables.events.filter(({ pcr }) => pcr !== 7)).toEqual(without.events);
+    expect(withVariables.unpredicted).toEqual(without.unpredicted.filter(({ register }) => register !== "pcr7"));
+    expect(without.unpredicted.find(({ register }) => register === "pcr7")?.reason).toContain("variables");
+  });
+
+  it("starts with Secure Boot on what db lists, without add-ons that it does not and the kernel by itself", async () => {
+    const uki = bytesSource(makeUki("257.13", { ".cmdline": "console=ttyS0" }));
+    const addon = (name: string, cmdline: string) => ({
+      path: `/loader/addons/${name}.addon.efi`,
+      content: bytesSource(makeStub("257.13", { sections: [{ name: ".cmdline", content: cmdline }] })),
+    });
+    const companions = [addon("a", "listed=1"), addon("b", "unlisted=1")];
+    const digests = [uki, companions[0]?.content ?? uki].map((source) =>
+      Buffer.from(authenticodeDigests(source, ["sha256"]).sha256, "hex"),
+    );
+    const db = encodeSignatureLists([digestList({ owner: "00000000-0000-0000-0000-000000000001", sha256: digests })]);
+    const boot = (variables: SecureBootVariables) =>
+      predictUkiOnEsp(uki, { banks: ["sha256"], phases: [], companions, secureBoot: { variables } });
+    const on = await boot({ SecureBoot: Buffer.from([1]), db });
+    expect(eventsOf(on, 7).map(([label]) => label)).toEqual("SecureBoot PK KEK db dbx separator db db".split(" "));
+    expect(eventsOf(on, 4).map(([label]) => label)).toEqual([
+      "Calling EFI Application from Boot Option",
+      "separator",
+      "/EFI/BOOT/BOOTX64.EFI",
+      "/loader/addons/a.addon.efi",
+    ]);
+    expect(eventsOf(on, 12)).toEqual([["listed=1", sha256(Buffer.from("listed=1\0", "utf16le"))]]);
+    expect(eventsOf(on, 9)[0]?.[1]).toBe(sha256(Buffer.from("console=ttyS0 listed=1\0", "utf16le")));
+    expect(on.refused).toEqual([{ path: "/loader/addons/b.addon.efi", reason: "one without a signature" }]);
+
+    const off = await boot({ SecureBoot: Buffer.from([0]), db });
+    expect(
+      eventsOf(off, 4)
+        .map(([label]) => label)
+        .slice(3),
+    ).toEqual(["/loader/addons/a.addon.efi", "/loader/addons/b.addon.efi", ".linux"]);
+    expect(off.refused).toEqual([]);
+    await expect(boot({ SecureBoot: Buffer.from([1]) })).rejects.toMatchObject({
+      code: "secure-boot",
+      message: expect.stringContaining(
+        'a boot of "/EFI/BOOT/BOOTX64.EFI": expected an image that the firmware',
+      ) as string,
+    });
+  });
+
   it("has every event know where its bytes came from", async () => {
     const sources = { ".linux": { package: "linux-image-test" }, ".cmdline": { setting: "KernelCommandLine" } };
     const options = { banks: ["sha256"], phases: ["ready"], secureBoot: false, sources } as const;
@@ -210,7 +259,7 @@ describe("predictUkiOnEsp", () => {
     const big = makeUki("257.13", { ".initrd": Buffer.alloc(9 << 20, 7), ".osrel": "ID=x" });
     const options = { banks: HASH_ALGORITHMS, phases: [...BOOT_PHASES], secureBoot: false } as const;
     const path = join(folder, "image.efi");
-    expect(readFileSync(path).equals(big)).toBe(true);
+    writeFileSync(path, big);
     using file = openFileSource(path);
     const alone = await predictUkiOnEsp(bytesSource(big), options);
     for (const threads of [2, 5]) expect(await predictUkiOnEsp(file, { ...options, threads })).toEqual(alone);

@@ -1,14 +1,16 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type ByteSource, bytesSource, CvmError, FormatError } from "@cvm-build/bytes";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { assembleUki, type SectionInput } from "./assemble.ts";
+import { assembleUki } from "./assemble.ts";
 import { inspectUki } from "./inspect.ts";
 import { COFF_SYMBOL_BYTES, SectionHeader } from "./pe/format.ts";
-import { makeKernel, makeStub, type MadePe } from "./pe/pe.fixture.ts";
+import { makeKernel, makeStub, makeZboot, type MadePe } from "./pe/pe.fixture.ts";
 import { readPe } from "./pe/reader.ts";
+import type { SectionInput } from "./requested-sections.ts";
 import { UKI_SECTIONS } from "./sections.ts";
 import { effectiveSections, readUki } from "./uki.ts";
 
@@ -53,7 +55,7 @@ describe("assembleUki", () => {
     expect(Object.fromEntries(contents)).toMatchObject({
       ".osrel": "ID=test\n",
       ".cmdline": "console=ttyS0",
-      ".initrd": "first, second",
+      ".initrd": "first, \0second\0\0",
       ".linux": kernel.read(0, kernel.sizeBytes).toString("latin1"),
     });
     const uki = readUki(bytesSource(bytes));
@@ -73,7 +75,7 @@ describe("assembleUki", () => {
     expect(optional.sizeOfImage).toBe(Math.ceil(Math.max(...ends) / 4096) * 4096);
     expect(optional.checkSum).toBe(0);
     expect(coff.timeDateStamp).toBe(0x1234_5678);
-    expect(optional.sizeOfInitializedData).toBe(1024 + 8 + 13 + kernel.sizeBytes + 13);
+    expect(optional.sizeOfInitializedData).toBe(1024 + 8 + 13 + kernel.sizeBytes + 16);
   });
 
   it("gives the same bytes whatever the order of the request and what was at the output", () => {
@@ -87,6 +89,30 @@ describe("assembleUki", () => {
     const old = bytesSource(makeKernel("5.4", { nxCompat: false }));
     expect(nx(assemble(basic).bytes)).toBe(0x100);
     expect(nx(assemble([{ name: ".linux", content: [old] }]).bytes)).toBe(0);
+  });
+
+  it("unpacks a kernel that firmware could not start, and leaves one that unpacks itself", () => {
+    const kernels = [kernel.read(0, kernel.sizeBytes), makeZboot(makeKernel("6.12"), "zstd22")] as const;
+    const linux = (bytes: Buffer) =>
+      readUki(bytesSource(assemble([{ name: ".linux", content: [bytesSource(bytes)] }]).bytes)).base.get(".linux")
+        ?.content;
+    for (const [given, expected] of [
+      [gzipSync(kernels[0]), kernels[0]],
+      [zstdCompressSync(kernels[0]), kernels[0]],
+      [kernels[1], kernels[1]],
+    ] as const) {
+      const content = linux(given);
+      expect(content?.read(0, content.sizeBytes).equals(expected)).toBe(true);
+    }
+  });
+
+  it("merges the SBAT rows that are given instead of the UKI's", () => {
+    const given: SectionInput = { name: ".sbat", content: [text("sbat,1\r\na,1,A\r\n"), text("sbat,1\nb,1,B")] };
+    expect(
+      inspectUki(bytesSource(assemble([...basic, given]).bytes))
+        .sbat?.split("\n")
+        .slice(1),
+    ).toEqual(["systemd-stub,1,The systemd Developers,systemd,1,https://systemd.io/", "a,1,A", "b,1,B", ""]);
   });
 
   it("merges the SBAT rows of stub and kernel and adds the UKI's", () => {
@@ -165,10 +191,96 @@ describe("assembleUki", () => {
     ],
     [
       "SBAT rows that do not fit",
-      [...basic, { name: ".sbat", content: [bytesSource(Buffer.alloc(513, 1))] }],
+      [...basic, { name: ".sbat", content: [text(`sbat,1\nx,1,${"x".repeat(400)}\n`)] }],
       undefined,
       "uki-section",
-      "expected at most the 512 bytes that the stub has for it, got 513",
+      "expected at most the 512 bytes that the stub has for it, got 5",
+    ],
+    [
+      "SBAT rows without a header",
+      [...basic, { name: ".sbat", content: [text("uki,1,x\n")] }],
+      undefined,
+      "uki-section",
+      'expected a first line that begins with "sbat,"',
+    ],
+    ["no kernel", basic.filter(({ name }) => name !== ".linux"), undefined, "uki-kernel", 'expected section ".linux"'],
+    [
+      "a NUL in a text, behind which nobody reads",
+      [...basic, { name: ".uname", content: [text("6.12\0.1")] }],
+      undefined,
+      "uki-section",
+      'cannot add section ".uname": expected text without NUL, got one at character 4',
+    ],
+    [
+      "text that is not UTF-8",
+      [
+        ...basic.filter(({ name }) => name !== ".cmdline"),
+        { name: ".cmdline", content: [bytesSource(Buffer.of(0xff))] },
+      ],
+      undefined,
+      "uki-section",
+      'cannot add section ".cmdline": expected UTF-8',
+    ],
+    [
+      "a release with a newline",
+      [...basic, { name: ".uname", content: [text("6.12\n")] }],
+      undefined,
+      "uki-section",
+      'expected a kernel release without blanks, got "6.12\\n"',
+    ],
+    [
+      "a stub that is too old for microcode",
+      [...basic, { name: ".ucode", content: [text("x")] }],
+      makeStub("255.4-1"),
+      "uki-stub",
+      'cannot add section ".ucode": expected systemd-stub 256 or later, got 255.4-1',
+    ],
+    [
+      "a stub that is too old for firmware",
+      [...basic, { name: ".efifw", content: [text("x")] }],
+      undefined,
+      "uki-stub",
+      'cannot add section ".efifw": expected systemd-stub 258 or later, got 257.13-1',
+    ],
+    [
+      "a stub for 32-bit firmware",
+      basic,
+      makeStub("257", { coff: { machine: 0x14c } }),
+      "uki-stub",
+      "cannot use stub: expected x86-64 or aarch64, got ia32",
+    ],
+    [
+      "a kernel for another machine",
+      [{ name: ".linux", content: [bytesSource(makeKernel("6.12", { coff: { machine: 0xaa64 } }))] }],
+      undefined,
+      "uki-kernel",
+      'cannot add section ".linux": expected a kernel for x86-64, got one for aarch64',
+    ],
+    [
+      "a kernel that is a driver",
+      [{ name: ".linux", content: [bytesSource(makeKernel("6.12", { optional: { subsystem: 11 } }))] }],
+      undefined,
+      "uki-kernel",
+      "expected a kernel that is an EFI application",
+    ],
+    [
+      "a kernel compressed with what cannot be unpacked here",
+      [
+        {
+          name: ".linux",
+          content: [bytesSource(Buffer.concat([Buffer.from("\xfd7zXZ\0", "latin1"), Buffer.alloc(99)]))],
+        },
+      ],
+      undefined,
+      "uki-kernel",
+      "cannot decompress kernel: expected gzip or zstd, got xz",
+    ],
+    [
+      "a damaged gzip kernel",
+      [{ name: ".linux", content: [bytesSource(Buffer.concat([Buffer.of(0x1f, 0x8b), Buffer.alloc(99)]))] }],
+      undefined,
+      "uki-kernel",
+      "cannot decompress kernel: expected gzip of at most",
     ],
     [
       "a kernel that is no EFI application",
@@ -228,6 +340,65 @@ describe("assembleUki", () => {
       }),
     ).toThrow("the file ended early");
     expect(existsSync(halfway)).toBe(false);
+  });
+});
+
+describe("assembleUki with profiles", () => {
+  const stub = bytesSource(makeStub("257.13-1"));
+  const profile = (id: string, more: SectionInput[] = []) => ({
+    sections: [...more, { name: ".profile" as const, content: [text(`ID=${id}\nTITLE="The ${id}"\n`)] }],
+  });
+  const build = (profiles: { sections: SectionInput[] }[], sections = basic) => {
+    const output = join(folder, "profiles.efi");
+    const written = assembleUki({ stub, sections, profiles, output });
+    return { names: written.sections.map(({ name }) => name), bytes: readFileSync(output) };
+  };
+
+  it("puts each profile behind what all share, its marker first, its policies last", () => {
+    const { names, bytes } = build([
+      profile("main", [{ name: ".pcrsig", content: [text("{}")] }]),
+      profile("debug", [
+        { name: ".pcrsig", content: [text("{ }")] },
+        { name: ".cmdline", content: [text("debug")] },
+        { name: ".dtbauto", content: [text("one")] },
+        { name: ".dtbauto", content: [text("two")] },
+      ]),
+    ]);
+    expect(names.join(" ")).toBe(
+      ".osrel .cmdline .linux .initrd .profile .pcrsig .profile .cmdline .dtbauto .dtbauto .pcrsig .sbat",
+    );
+    const { profiles, kind } = inspectUki(bytesSource(bytes));
+    expect(kind).toBe("uki");
+    expect(profiles?.map(({ id, title, cmdline }) => ({ id, title, cmdline }))).toEqual([
+      { id: "main", title: "The main", cmdline: undefined },
+      { id: "debug", title: "The debug", cmdline: "debug" },
+    ]);
+    expect(profiles?.[1]?.sections.filter(({ name }) => name === ".dtbauto")).toHaveLength(2);
+  });
+
+  it.each<[string, { sections: SectionInput[] }[], SectionInput[], string]>([
+    ["one without .profile", [{ sections: [] }], basic, "expected it in every profile, got a profile without"],
+    [
+      "one with .sbat",
+      [profile("a", [{ name: ".sbat", content: [text("sbat,1")] }])],
+      basic,
+      "expected it among what profiles share, got it in one of them",
+    ],
+    [
+      ".profile among what profiles share",
+      [profile("a")],
+      [...basic, { name: ".profile", content: [text("ID=b")] }],
+      "expected it in profiles alone, got it among what they share",
+    ],
+  ])("refuses %s", (_, profiles, sections, message) => {
+    expect(() => build(profiles, sections)).toThrow(message);
+  });
+
+  it("names the version that knows them", () => {
+    const request = { stub: bytesSource(makeStub("256.9")), sections: basic, profiles: [profile("a")] };
+    expect(() => assembleUki({ ...request, output: join(folder, "old.efi") })).toThrow(
+      'cannot add section ".profile": expected systemd-stub 257 or later, got 256.9',
+    );
   });
 });
 

@@ -1,36 +1,33 @@
-import { closeSync, openSync, rmSync } from "node:fs";
-import { borrowedChunksOf, type ByteSource, compareCodeUnits, FormatError, writeFully } from "@cvm-build/bytes";
-import { joinSources } from "./content.ts";
+import type { ByteSource } from "@cvm-build/bytes";
 import { ukiError } from "./error.ts";
-import { IMAGE_DLLCHARACTERISTICS_NX_COMPAT, SECTION_FLAGS } from "./pe/format.ts";
-import { type PeImage, readPe } from "./pe/reader.ts";
-import { type PePlan, planPe, roomInPlace } from "./pe/writer.ts";
-import { mergeSbat } from "./sbat.ts";
-import { type SectionName, UKI_SECTIONS } from "./sections.ts";
-import { readStubVersion } from "./stub.ts";
-
-/** A section to be put into a UKI. */
-export interface SectionInput {
-  name: SectionName;
-  /** Concatenated as they are. Parts that must start at a multiple of four are padded by whoever makes them. */
-  content: readonly ByteSource[];
-}
+import { type AssembledSection, roomForSbat, writeImageFile } from "./image-file.ts";
+import { openKernel } from "./kernel/open.ts";
+import { machineOf } from "./machine.ts";
+import { IMAGE_DLLCHARACTERISTICS_NX_COMPAT } from "./pe/format.ts";
+import type { PeImage } from "./pe/reader.ts";
+import {
+  orderSections,
+  type PlannedSection,
+  sectionError,
+  type SectionInput,
+  splitSbat,
+} from "./requested-sections.ts";
+import { mergeSbat, parseSbat, SBAT_ROWS } from "./sbat.ts";
+import { openStub, type Stub } from "./stub.ts";
 
 /** What a UKI is made of. */
 export interface UkiRequest {
   /** systemd-stub, unsigned. */
   stub: ByteSource;
-  /** In any order; `UKI_SECTIONS` says where each goes. Without `.sbat`, stub's, kernel's and UKI's rows are merged. */
+  /** In any order; `UKI_SECTIONS` says where each goes. What all profiles share, where there are profiles. */
   sections: readonly SectionInput[];
+  /**
+   * What can be booted of the image, each a `.profile` section and those that it adds or overrides. The first is booted
+   * unless another is chosen. Without any, `.profile` among `sections` makes an image of one profile.
+   */
+  profiles?: readonly { sections: readonly SectionInput[] }[];
   /** Path of the file to be written; what was there is replaced. */
   output: string;
-}
-
-/** A section of a written UKI and where its bytes are. */
-export interface AssembledSection {
-  name: string;
-  offsetBytes: number;
-  sizeBytes: number;
 }
 
 /** What was written. */
@@ -39,147 +36,79 @@ export interface AssembledUki {
   /** Sections that were added, in file order, then those replaced in the stub. */
   sections: AssembledSection[];
   /** Whether `.sbat` is the stub's own because the merged rows do not fit its place. */
-  sbat: "given" | "merged" | "stub";
+  sbat: "merged" | "stub";
 }
 
-const ZEROS = Buffer.alloc(4096);
+/** SBAT rows of an image, and where they are from. */
+interface SbatTable {
+  content: Buffer | undefined;
+  origin: AssembledUki["sbat"];
+}
 
 /**
- * Writes a unified kernel image: the stub with sections added, streamed, never held in memory. Equal inputs give equal
- * bytes, and the same bytes as ukify of systemd 257.
- * @throws CvmError `uki-stub`, `uki-section` or `uki-output`; nothing is left at `output` then
- * @see UAPI Unified Kernel Image, "UKI Components"
+ * Writes a unified kernel image. Equal inputs give equal bytes, and the same bytes as ukify of systemd 257.
+ * @throws CvmError `uki-stub`, `uki-section`, `uki-kernel` or `uki-output`; nothing is left at `output` then
+ * @see UAPI Unified Kernel Image, "UKI Components" and "Multi-Profile UKIs"
  */
 export function assembleUki(request: UkiRequest): AssembledUki {
-  const image = readStub(request.stub);
-  const contents = orderSections(request.sections);
-  const kernel = readKernelPe(contents.get(".linux"));
-  const sbat = chooseSbat(image, kernel, contents.get(".sbat"));
-  contents.delete(".sbat");
-  const plan = planPe(
-    image,
-    {
-      sections: [...contents].map(([name, content]) => ({
-        name,
-        sizeBytes: content.sizeBytes,
-        characteristics:
-          SECTION_FLAGS.read + (UKI_SECTIONS[name].code ? SECTION_FLAGS.code : SECTION_FLAGS.initializedData),
-      })),
-      replacements: new Map(sbat.content ? [[".sbat", sbat.content]] : []),
-    },
-    { clearDllCharacteristics: kernel && !isNxCompatible(kernel) ? IMAGE_DLLCHARACTERISTICS_NX_COMPAT : 0 },
-  );
-  writePlan(request.output, plan, [...contents.values()]);
-  const sections = plan.sections.map(({ name, offsetBytes, sizeBytes }) => ({ name, offsetBytes, sizeBytes }));
-  const inStub = image.sections.find(({ name }) => name === ".sbat");
-  if (inStub) {
-    const sizeBytes = sbat.content?.length ?? inStub.virtualSizeBytes;
-    sections.push({ name: ".sbat", offsetBytes: inStub.pointerToRawData, sizeBytes });
+  const stub = openStub(request.stub, "systemd-stub");
+  const { sbatTables, others } = splitSbat(request.sections);
+  const groups = [orderSections(others, stub), ...orderProfiles(request, stub)];
+  const kernels: PeImage[] = [];
+  const sections = groups.flat().map((section): PlannedSection => {
+    if (section.name !== ".linux") return section;
+    const kernel = openKernelFor(stub, section.content);
+    kernels.push(kernel);
+    return { ...section, content: kernel.source };
+  });
+  if (kernels.length === 0) {
+    throw ukiError("uki-kernel", `cannot assemble UKI "${request.output}": expected section ".linux", got none`);
   }
-  return { sizeBytes: plan.sizeBytes, sections, sbat: sbat.origin };
+  const sbat = chooseSbat(stub, { kernels, tables: sbatTables });
+  const written = writeImageFile({
+    stub,
+    sections,
+    sbat: sbat.content,
+    clearDllCharacteristics: kernels.every(isNxCompatible) ? 0 : IMAGE_DLLCHARACTERISTICS_NX_COMPAT,
+    output: request.output,
+  });
+  return { ...written, sbat: sbat.origin };
 }
 
-function readStub(stub: ByteSource): PeImage {
-  try {
-    const image = readPe(stub);
-    readStubVersion(image);
-    return image;
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw ukiError("uki-stub", `cannot use stub: expected systemd-stub, got something else (${error.message})`, {
-      hint: "use linuxx64.efi.stub of the package systemd-boot-efi",
-      cause: error,
-    });
+function orderProfiles({ sections, profiles = [] }: UkiRequest, stub: Stub): PlannedSection[][] {
+  if (profiles.length > 0 && sections.some(({ name }) => name === ".profile")) {
+    throw sectionError(".profile", "expected it in profiles alone, got it among what they share");
   }
-}
-
-function orderSections(sections: readonly SectionInput[]): Map<SectionName, ByteSource> {
-  const ordered = [...sections];
-  ordered.sort(
-    (a, b) => UKI_SECTIONS[a.name].fileRank - UKI_SECTIONS[b.name].fileRank || compareCodeUnits(a.name, b.name),
-  );
-  const contents = new Map<SectionName, ByteSource>();
-  for (const { name, content } of ordered) {
-    const [only, ...more] = content;
-    const whole = only && more.length === 0 ? only : joinSources(content);
-    if (contents.has(name)) {
-      throw ukiError("uki-section", `cannot add section "${name}": expected it once, got it twice`);
+  return profiles.map((profile) => {
+    if (profile.sections.some(({ name }) => name === ".sbat")) {
+      throw sectionError(".sbat", "expected it among what profiles share, got it in one of them");
     }
-    if (whole.sizeBytes === 0) {
-      throw ukiError("uki-section", `cannot add section "${name}": expected content, got 0 bytes`, {
-        hint: "leave the section out: an empty one counts as absent",
-      });
-    }
-    contents.set(name, whole);
-  }
-  return contents;
+    const ordered = orderSections(profile.sections, stub);
+    const marker = ordered.find(({ name }) => name === ".profile");
+    if (marker) return [marker, ...ordered.filter((section) => section !== marker)];
+    throw sectionError(".profile", "expected it in every profile, got a profile without");
+  });
 }
 
-/** The kernel's headers, or undefined where there is no kernel or it is not an EFI application. */
-function readKernelPe(kernel: ByteSource | undefined): PeImage | undefined {
-  if (!kernel) return undefined;
-  try {
-    return readPe(kernel);
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw ukiError("uki-kernel", `cannot add section ".linux": expected a kernel that is an EFI application`, {
-      hint: "build the kernel with CONFIG_EFI_STUB=y and give its bzImage",
-      cause: error,
-    });
-  }
+function openKernelFor(stub: Stub, content: ByteSource): PeImage {
+  const kernel = openKernel(content);
+  const [expected, got] = [machineOf(stub.image), machineOf(kernel)];
+  if (expected === got) return kernel;
+  throw ukiError("uki-kernel", `cannot add section ".linux": expected a kernel for ${expected}, got one for ${got}`, {
+    hint: "use kernel and stub of one architecture",
+  });
 }
 
 function isNxCompatible(kernel: PeImage): boolean {
   return (kernel.optional.dllCharacteristics & IMAGE_DLLCHARACTERISTICS_NX_COMPAT) !== 0;
 }
 
-function chooseSbat(
-  image: PeImage,
-  kernel: PeImage | undefined,
-  given: ByteSource | undefined,
-): { content: Buffer | undefined; origin: AssembledUki["sbat"] } {
-  const section = image.sections.find(({ name }) => name === ".sbat");
-  const room = section ? roomInPlace(image, section) : 0;
-  if (given) {
-    if (given.sizeBytes > room) {
-      throw ukiError(
-        "uki-section",
-        `cannot replace section ".sbat": expected at most the ${room} bytes that the stub has for it, got ${given.sizeBytes}`,
-      );
-    }
-    return { content: given.read(0, given.sizeBytes), origin: "given" };
-  }
-  const merged = mergeSbat(kernel ? [image, kernel] : [image]);
-  return merged.length <= room ? { content: merged, origin: "merged" } : { content: undefined, origin: "stub" };
-}
-
-function writePlan(output: string, plan: PePlan, contents: readonly ByteSource[]): void {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(output, "w", 0o644);
-    writeFully(descriptor, plan.head);
-    for (const [index, { paddedBytes, sizeBytes }] of plan.sections.entries()) {
-      for (const chunk of borrowedChunksOf(contents[index] as ByteSource)) writeFully(descriptor, chunk);
-      writeZeros(descriptor, paddedBytes - sizeBytes);
-    }
-    closeSync(descriptor);
-  } catch (error) {
-    if (descriptor !== undefined) discard(output, descriptor);
-    if (error instanceof FormatError) throw error;
-    throw ukiError("uki-output", `cannot write image "${output}": ${(error as Error).message}`, { cause: error });
-  }
-}
-
-function writeZeros(descriptor: number, sizeBytes: number): void {
-  for (let left = sizeBytes; left > 0; left -= ZEROS.length) {
-    writeFully(descriptor, ZEROS.subarray(0, Math.min(left, ZEROS.length)));
-  }
-}
-
-function discard(output: string, descriptor: number): void {
-  try {
-    closeSync(descriptor);
-  } finally {
-    rmSync(output, { force: true });
-  }
+/** Rows that a user gives must be in the image; the UKI's own may be left out where an old stub has no room for them. */
+function chooseSbat(stub: Stub, { kernels, tables }: { kernels: PeImage[]; tables: string[] }): SbatTable {
+  const rows = tables.length > 0 ? tables.flatMap(parseSbat) : [SBAT_ROWS.uki];
+  const merged = mergeSbat([stub.image, ...kernels], rows);
+  const room = roomForSbat(stub);
+  if (merged.length <= room) return { content: merged, origin: "merged" };
+  if (tables.length === 0) return { content: undefined, origin: "stub" };
+  throw sectionError(".sbat", `expected at most the ${room} bytes that the stub has for it, got ${merged.length}`);
 }

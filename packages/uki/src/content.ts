@@ -1,4 +1,4 @@
-import { type ByteSource, bytesSource, FormatError, sliceSource } from "@cvm-build/bytes";
+import { type ByteSource, FormatError, sliceSource } from "@cvm-build/bytes";
 import type { PeSection } from "./pe/reader.ts";
 
 /** Zeros that a section may add to its bytes in the file. UKIs are made without any; firmware allows 4 GiB. */
@@ -19,7 +19,12 @@ export function sectionContent(source: ByteSource, section: PeSection): ByteSour
     );
   }
   const stored = sliceSource(source, storedBytes === 0 ? 0 : section.pointerToRawData, storedBytes);
-  return zeroBytes === 0 ? stored : joinSources([stored, bytesSource(Buffer.alloc(zeroBytes))]);
+  return zeroBytes === 0 ? stored : joinSources([stored, zerosSource(zeroBytes)]);
+}
+
+/** Zeros that take no memory until they are read. */
+function zerosSource(sizeBytes: number): ByteSource {
+  return { sizeBytes, read: (_offsetBytes, lengthBytes) => Buffer.alloc(lengthBytes) };
 }
 
 /** Several sources one after the other as one. */

@@ -1,10 +1,7 @@
-export {
-  type AssembledSection,
-  type AssembledUki,
-  assembleUki,
-  type SectionInput,
-  type UkiRequest,
-} from "./assemble.ts";
+export { type AddonRequest, assembleAddon, type AssembledAddon } from "./addon.ts";
+export { type AssembledUki, assembleUki, type UkiRequest } from "./assemble.ts";
+export { type AssembledSection } from "./image-file.ts";
+export { type SectionInput } from "./requested-sections.ts";
 export { readCertificateTable, type CertificateTableEntry } from "./authenticode/reader.ts";
 export {
   attachSignature,
@@ -27,12 +24,20 @@ export { type SignerVerification, verifySignedData, type VerifyOptions } from ".
 export { encodeSignedData, type SignedContent, type SignedDataRequest } from "./cms/writer.ts";
 export { joinSources } from "./content.ts";
 export { type UkiErrorCode } from "./error.ts";
-export { type InspectedSection, inspectUki, type UkiInspection } from "./inspect.ts";
-export { readKernelRelease } from "./kernel.ts";
+export { type EfiFirmware, encodeEfiFirmware } from "./efi-firmware.ts";
+export { type HwidDevice, type HwidFile } from "./hwids/description.ts";
+export { readHwidDirectory } from "./hwids/directory.ts";
+export { dumpHwids } from "./hwids/dump.ts";
+export { readHwids } from "./hwids/reader.ts";
+export { encodeHwids } from "./hwids/writer.ts";
+export { type ImageKind, type InspectedProfile, inspectUki, type UkiInspection } from "./inspect.ts";
+export { type InspectedSection } from "./inspect-section.ts";
+export { microcodeArchives, type MicrocodeFile } from "./microcode.ts";
+export { readKernelRelease } from "./kernel/release.ts";
 export { authenticodeDigests, authenticodeRanges, type ByteRange } from "./pe/authenticode.ts";
 export { dumpPe } from "./pe/dump.ts";
 export { type PeImage, type PeSection, readPe } from "./pe/reader.ts";
-export { mergeSbat, readSbat } from "./sbat.ts";
+export { readSbat } from "./sbat.ts";
 export {
   isSectionName,
   measuredSections,
@@ -49,6 +54,8 @@ export { checkPair, readCertificates } from "./signer/certificates.ts";
 export { keySigner } from "./signer/key-signer.ts";
 export { openSigner } from "./signer/open.ts";
 export { type SecretSources, type SignerOptions } from "./signer/options.ts";
+export { readSmallFile, requirePrivate, type SmallFile } from "./signer/private-file.ts";
+export { obtainSecret } from "./signer/secret.ts";
 export { type SignatureHash, SIGNATURE_HASHES, type Signer } from "./signer/signer.ts";
 export { dumpAuthenticatedVariable } from "./secure-boot/authenticated-variable/dump.ts";
 export { type AuthenticatedVariable, readAuthenticatedVariable } from "./secure-boot/authenticated-variable/reader.ts";

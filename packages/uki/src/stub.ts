@@ -1,5 +1,7 @@
 import { type ByteSource, FormatError } from "@cvm-build/bytes";
 import { sectionContent } from "./content.ts";
+import { ukiError } from "./error.ts";
+import { ASSEMBLED_MACHINES, machineOf } from "./machine.ts";
 import { type PeImage, readPe } from "./pe/reader.ts";
 
 /** The systemd-stub that a UKI was made from, as its `.sdmagic` section states it. */
@@ -10,9 +12,50 @@ export interface StubVersion {
   major: number;
 }
 
+/** A program of systemd that names itself in `.sdmagic`. */
+export interface LoaderInfo {
+  /** `systemd-stub`, `systemd-addon` or `systemd-boot`. */
+  program: string;
+  version: StubVersion;
+}
+
+/** What sections are added to: the start of a UKI, or of an add-on. */
+export interface Stub extends LoaderInfo {
+  image: PeImage;
+}
+
 /** Largest `.sdmagic` that is looked at; real ones have about fifty bytes. */
 const MAX_MAGIC_BYTES = 1024;
-const MAGIC = /^#### LoaderInfo: systemd-stub ([0-9]{1,5})([^ #]*) ####$/;
+const MAGIC = /^#### LoaderInfo: (systemd-[a-z]+) ([0-9]{1,5})([^ #]*) ####$/;
+/** The file of each stub on x86-64, in the package systemd-boot-efi. */
+const STUB_FILES = { "systemd-stub": "linuxx64.efi.stub", "systemd-addon": "addonx64.efi.stub" } as const;
+
+/**
+ * Opens a stub to add sections to.
+ * @throws CvmError `uki-stub` where it is another program, or for a machine that images are not assembled for
+ */
+export function openStub(source: ByteSource, program: keyof typeof STUB_FILES): Stub {
+  const hint = `use ${STUB_FILES[program]} of the package systemd-boot-efi`;
+  const stub = readStub(source, { program, hint });
+  const machine = machineOf(stub.image);
+  if (ASSEMBLED_MACHINES.includes(machine)) return stub;
+  throw ukiError("uki-stub", `cannot use stub: expected ${ASSEMBLED_MACHINES.join(" or ")}, got ${machine}`, { hint });
+}
+
+function readStub(source: ByteSource, { program, hint }: { program: string; hint: string }): Stub {
+  try {
+    const image = readPe(source);
+    const info = findLoaderInfo(image);
+    if (info?.program === program) return { image, ...info };
+    throw noStub(`expected ${program} to name itself, got ${info?.program ?? "no section .sdmagic that does"}`, hint);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw ukiError("uki-stub", `cannot use stub: expected ${program}, got something else (${error.message})`, {
+      hint,
+      cause: error,
+    });
+  }
+}
 
 /**
  * Reads the version of the systemd-stub in a PE image, be it the stub alone or a UKI.
@@ -22,25 +65,34 @@ const MAGIC = /^#### LoaderInfo: systemd-stub ([0-9]{1,5})([^ #]*) ####$/;
 export function readStubVersion(image: PeImage): StubVersion {
   const version = findStubVersion(image);
   if (version) return version;
-  throw new FormatError(
-    { record: "stub", field: ".sdmagic" },
+  throw noStub(
     `expected a section .sdmagic with "#### LoaderInfo: systemd-stub <version> ####"`,
-    { hint: "use linuxx64.efi.stub of the package systemd-boot-efi" },
+    `use ${STUB_FILES["systemd-stub"]} of the package systemd-boot-efi`,
   );
 }
 
 /** As `readStubVersion`, but undefined where the image holds no systemd-stub. */
 export function findStubVersion(image: PeImage): StubVersion | undefined {
+  const info = findLoaderInfo(image);
+  return info?.program === "systemd-stub" ? info.version : undefined;
+}
+
+/** What a PE image of systemd says of itself, or undefined where it is of others. */
+export function findLoaderInfo(image: PeImage): LoaderInfo | undefined {
   const section = image.sections.find(({ name }) => name === ".sdmagic");
   if (!section) return undefined;
   const content = sectionContent(image.source, section);
   const text = content.read(0, Math.min(content.sizeBytes, MAX_MAGIC_BYTES)).toString("latin1");
-  const match = MAGIC.exec(text.split("\0")[0] ?? "");
-  const [, major, rest] = match ?? [];
-  return major === undefined ? undefined : { text: `${major}${rest ?? ""}`, major: Number(major) };
+  const [, program, major, rest] = MAGIC.exec(text.split("\0")[0] ?? "") ?? [];
+  if (program === undefined || major === undefined) return undefined;
+  return { program, version: { text: `${major}${rest ?? ""}`, major: Number(major) } };
 }
 
 /** Reads the version of the systemd-stub in a file. @throws FormatError where it holds none */
 export function stubVersionOf(source: ByteSource): StubVersion {
   return readStubVersion(readPe(source));
+}
+
+function noStub(expectation: string, hint: string): FormatError {
+  return new FormatError({ record: "stub", field: ".sdmagic" }, expectation, { hint });
 }

@@ -1,4 +1,4 @@
-import type { ByteSource } from "@cvm-build/bytes";
+import { type ByteSource, FormatError } from "@cvm-build/bytes";
 import { sectionContent } from "./content.ts";
 import { type PeImage, readPe } from "./pe/reader.ts";
 import { isSectionName, type SectionName } from "./sections.ts";
@@ -27,7 +27,12 @@ export interface Uki {
   base: UkiSections;
   /** What each `.profile` starts, in order; empty where the image has none. */
   profiles: UkiSections[];
+  /** Every section in file order, the base's first, then a list for each profile: those too that do not take effect. */
+  listed: UkiSection[][];
 }
+
+/** Zeros that all sections together may add to their bytes in the file. UKIs are made without any. */
+const MAX_ZERO_FILL_BYTES = 1 << 26;
 
 /**
  * Reads a UKI's sections as systemd-stub does: `VirtualSize` bytes each, the first of a name counts, empty ones are
@@ -37,23 +42,38 @@ export interface Uki {
  */
 export function readUki(source: ByteSource): Uki {
   const pe = readPe(source);
-  const groups: Map<SectionName, UkiSection>[] = [new Map()];
+  const listed: UkiSection[][] = [[]];
+  let zeroBytes = 0;
   for (const header of pe.sections) {
-    const { name } = header;
-    if (!isSectionName(name) || header.virtualSizeBytes === 0) continue;
-    if (name === ".profile") groups.push(new Map());
-    const group = groups.at(-1);
-    if (!group || group.has(name)) continue;
-    group.set(name, {
+    const { name, virtualSizeBytes } = header;
+    if (!isSectionName(name) || virtualSizeBytes === 0) continue;
+    if (name === ".profile") listed.push([]);
+    const storedBytes = Math.min(virtualSizeBytes, header.sizeOfRawData);
+    zeroBytes += virtualSizeBytes - storedBytes;
+    if (zeroBytes > MAX_ZERO_FILL_BYTES) throw tooManyZeros(header.headerOffset);
+    listed.at(-1)?.push({
       name,
-      sizeBytes: header.virtualSizeBytes,
+      sizeBytes: virtualSizeBytes,
       content: sectionContent(source, header),
       offsetBytes: header.pointerToRawData,
-      storedBytes: Math.min(header.virtualSizeBytes, header.sizeOfRawData),
+      storedBytes,
     });
   }
-  const [base = new Map(), ...profiles] = groups;
-  return { pe, stubVersion: findStubVersion(pe), base, profiles };
+  const [base = new Map(), ...profiles] = listed.map(firstOfEach);
+  return { pe, stubVersion: findStubVersion(pe), base, profiles, listed };
+}
+
+function firstOfEach(sections: readonly UkiSection[]): UkiSections {
+  const found = new Map<SectionName, UkiSection>();
+  for (const section of sections) if (!found.has(section.name)) found.set(section.name, section);
+  return found;
+}
+
+function tooManyZeros(offsetBytes: number): FormatError {
+  return new FormatError(
+    { record: "SectionHeader", field: "virtualSizeBytes", offsetBytes },
+    `expected sections that together add at most ${MAX_ZERO_FILL_BYTES} zero bytes, got more`,
+  );
 }
 
 /**

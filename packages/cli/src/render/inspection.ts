@@ -8,9 +8,10 @@ type Section = UkiInspection["sections"][number];
 /** A UKI's stub, sections and digests. */
 export function renderInspection(inspection: UkiInspection, painter: Painter): string {
   const facts = [
+    ["kind", `${inspection.kind} for ${inspection.machine}`],
     ["size", `${inspection.sizeBytes} bytes (${renderSize(inspection.sizeBytes)})`],
     ["sha256", inspection.sha256],
-    ["stub", inspection.stubVersion ?? "none: not a UKI"],
+    ["stub", inspection.stubVersion ?? ""],
     ["signed", inspection.signed ? "yes" : "no"],
     ["uname", inspection.uname ?? ""],
     ["cmdline", inspection.cmdline ?? ""],
@@ -22,7 +23,11 @@ export function renderInspection(inspection: UkiInspection, painter: Painter): s
       facts.map(([name = "", value = ""]) => [painter("dim", name), value]),
     ),
     `\n${sectionTable(inspection.sections)}`,
-    ...(inspection.profiles ?? []).map((sections, index) => `\nprofile ${index}\n${sectionTable(sections)}`),
+    ...(inspection.profiles ?? []).map(
+      ({ id, title, cmdline, sections }, index) =>
+        `\n${painter("bold", ["profile", index, id, title, cmdline].filter((part) => part !== undefined).join(" "))}\n` +
+        sectionTable(sections),
+    ),
     textBlock("osrel", inspection.osrel, painter),
     textBlock("sbat", inspection.sbat, painter),
   ].join("");
@@ -42,7 +47,17 @@ function sectionTable(sections: readonly Section[]): string {
       String(sizeBytes),
       sha256,
     ]),
-  );
+  ).concat(...sections.flatMap(meaningOf));
+}
+
+/** What a section that is no text says, one line each. */
+function meaningOf({ name, compatible, devices, firmwareId, problem }: Section): string[] {
+  return [
+    ...(compatible ? [`${name} is for ${compatible.join(", ")}`] : []),
+    ...(firmwareId === undefined ? [] : [`${name} is ${firmwareId}`]),
+    ...(devices ?? []).map((device) => `${name} ${device.name}: ${device.value} for ${device.chids.join(", ")}`),
+    ...(problem === undefined ? [] : [`${name}: ${problem}`]),
+  ].map((line) => `${line}\n`);
 }
 
 function textBlock(name: string, text: string | undefined, painter: Painter): string {

@@ -116,6 +116,21 @@ export const PE_SIGNATURE = Buffer.from("PE\0\0", "latin1");
 /** `magic` of the optional header of 64-bit and 32-bit images. */
 export const OPTIONAL_HEADER_MAGIC = { pe32: 0x10b, pe32Plus: 0x20b } as const;
 
+/** Machines that an image may be for, by `machine` of the COFF header. @see Microsoft PE Format, "Machine Types" */
+export const MACHINES = {
+  0x014c: "ia32",
+  0x01c2: "arm",
+  0x5032: "riscv32",
+  0x5064: "riscv64",
+  0x6232: "loongarch32",
+  0x6264: "loongarch64",
+  0x8664: "x86-64",
+  0xaa64: "aarch64",
+} as const;
+
+/** `subsystem` of an EFI application, which is what a boot manager starts. */
+export const IMAGE_SUBSYSTEM_EFI_APPLICATION = 10;
+
 /** Data directories that an image may have; EDK2 loads none with more. */
 export const MAX_DATA_DIRECTORIES = 16;
 /** Index of the directory that says where signatures are (by file offset, not by address). */

@@ -1,3 +1,4 @@
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import {
   CoffHeader,
   DataDirectory,
@@ -101,6 +102,32 @@ export function makeKernel(release: string, options: Partial<MadePe> = {}): Buff
   kernel.writeUInt16LE(0x600, 0x20e);
   kernel.write(`${release} (builder@host) #1 SMP\0`, 0x800, "latin1");
   return kernel;
+}
+
+/** Makes what looks like an EFI zboot kernel: an EFI application that begins with a header of its own. */
+export function makeZboot(kernel: Buffer, compressionType: "gzip" | "zstd22" | "xzkern"): Buffer {
+  const payload = { gzip: gzipSync, zstd22: zstdCompressSync, xzkern: (bytes: Buffer) => bytes }[compressionType](
+    kernel,
+  );
+  const image = makePe({ nxCompat: true, sections: [{ name: ".text", content: payload }] });
+  image.write("zimg", 4, "latin1");
+  image.writeUInt32LE(1024, 8);
+  image.writeUInt32LE(payload.length, 12);
+  image.write(compressionType, 0x18, "latin1");
+  return image;
+}
+
+/** Makes what looks like systemd's add-on stub of a version. */
+export function makeAddonStub(version: string, options: Partial<MadePe> = {}): Buffer {
+  return makePe({
+    nxCompat: true,
+    ...options,
+    sections: [
+      { name: ".text", content: "code" },
+      { name: ".sdmagic", content: `#### LoaderInfo: systemd-addon ${version} ####\0` },
+      ...(options.sections ?? []),
+    ],
+  });
 }
 
 const SBAT_HEADER = "sbat,1,SBAT Version,sbat,1,https://github.com/rhboot/shim/blob/main/SBAT.md\n";

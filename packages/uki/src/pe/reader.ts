@@ -38,18 +38,19 @@ export interface PeImage {
 
 /**
  * Reads the headers of a PE image, and nothing else of it.
- * @throws FormatError where headers are damaged, or sections leave the file or share bytes of it
+ * @throws FormatError where firmware would not load the image, or sections share bytes of the file
  * @see Microsoft PE Format
  */
 export function readPe(source: ByteSource): PeImage {
   const image = readPeHeaders(source);
-  checkSectionsApart(image.sections);
+  checkSectionsApart(image);
   return image;
 }
 
 /**
  * As `readPe`, but sections may share bytes of the file: firmware loads and measures such images.
- * @throws FormatError where headers are damaged or sections leave the file
+ * @throws FormatError where firmware would not load the image
+ * @see EDK2, MdePkg/Library/BasePeCoffLib, `PeCoffLoaderGetPeHeader` and `PeCoffLoaderLoadImage`
  */
 export function readPeHeaders(source: ByteSource): PeImage {
   const coffOffset = readCoffOffset(source);
@@ -74,8 +75,7 @@ export function readPeHeaders(source: ByteSource): PeImage {
   const { optional, directories, directoriesOffset } = readOptionalHeader(source, optionalOffset, coff);
   const sectionTableOffset = optionalOffset + coff.sizeOfOptionalHeader;
   const sections = readSectionTable(source, sectionTableOffset, coff.numberOfSections);
-  checkHeaders(source, { optional, optionalOffset, directories, directoriesOffset });
-  return {
+  const image = {
     source,
     coffOffset,
     coff,
@@ -86,6 +86,9 @@ export function readPeHeaders(source: ByteSource): PeImage {
     sectionTableOffset,
     sections,
   };
+  checkHeaders(image);
+  checkMemory(image);
+  return image;
 }
 
 function readCoffOffset(source: ByteSource): number {
@@ -108,11 +111,11 @@ function readOptionalHeader(source: ByteSource, optionalOffset: number, coff: Co
   const type = magic === OPTIONAL_HEADER_MAGIC.pe32Plus ? OptionalHeader64 : OptionalHeader32;
   const optional = type.decode(bytes);
   const count = optional.numberOfRvaAndSizes;
-  const room = Math.floor((bytes.length - type.sizeBytes) / DataDirectory.sizeBytes);
-  if (count > Math.min(room, MAX_DATA_DIRECTORIES)) {
+  const room = (bytes.length - type.sizeBytes) / DataDirectory.sizeBytes;
+  if (count !== room || count > MAX_DATA_DIRECTORIES) {
     throw new FormatError(
       { record: "OptionalHeader", field: "numberOfRvaAndSizes", offsetBytes: optionalOffset },
-      `expected at most ${Math.min(room, MAX_DATA_DIRECTORIES)} data directories, got ${count}`,
+      `expected at most ${MAX_DATA_DIRECTORIES} data directories that fill the header, got ${count} where ${room} fit`,
     );
   }
   const directories = Array.from({ length: count }, (_, index) =>
@@ -139,37 +142,57 @@ function readSectionTable(source: ByteSource, tableOffset: number, count: number
   });
 }
 
-function checkHeaders(
-  source: ByteSource,
-  headers: Pick<PeImage, "optional" | "optionalOffset" | "directories" | "directoriesOffset">,
-): void {
-  const { optional, optionalOffset, directories, directoriesOffset } = headers;
-  const least = directoriesOffset + directories.length * DataDirectory.sizeBytes;
-  if (optional.sizeOfHeaders < least || optional.sizeOfHeaders > source.sizeBytes) {
+function checkHeaders(image: PeImage): void {
+  const { source, optional, optionalOffset, directories, directoriesOffset } = image;
+  const tableEnd = image.sectionTableOffset + image.sections.length * SectionHeader.sizeBytes;
+  const most = Math.min(source.sizeBytes, optional.sizeOfImage);
+  if (optional.sizeOfHeaders < tableEnd || optional.sizeOfHeaders > most) {
     throw new FormatError(
       { record: "OptionalHeader", field: "sizeOfHeaders", offsetBytes: optionalOffset },
-      `expected ${least}..${source.sizeBytes}, got ${optional.sizeOfHeaders}`,
+      `expected ${tableEnd}..${most}, got ${optional.sizeOfHeaders}`,
+    );
+  }
+  for (const field of ["sectionAlignment", "fileAlignment"] as const) {
+    if (optional[field] > 0 && Number.isInteger(Math.log2(optional[field]))) continue;
+    throw new FormatError(
+      { record: "OptionalHeader", field, offsetBytes: optionalOffset },
+      `expected a power of two, got ${optional[field]}`,
     );
   }
   const security = directories[SECURITY_DIRECTORY];
-  if (security && security.sizeBytes > source.sizeBytes - optional.sizeOfHeaders) {
+  if (!security || security.sizeBytes === 0) return;
+  const end = security.virtualAddress + security.sizeBytes;
+  if (security.virtualAddress < optional.sizeOfHeaders || end > source.sizeBytes) {
     throw new FormatError(
       { record: "DataDirectory", field: "security", offsetBytes: directoriesOffset },
-      `expected at most ${source.sizeBytes - optional.sizeOfHeaders} bytes of signatures, got ${security.sizeBytes}`,
+      `expected signatures within ${optional.sizeOfHeaders}..${source.sizeBytes}, ` +
+        `got ${security.virtualAddress}..${end}`,
     );
   }
 }
 
-function checkSectionsApart(sections: readonly PeSection[]): void {
+/** Every section has its place in the image that firmware makes room for. */
+function checkMemory({ optional, sections }: PeImage): void {
+  for (const { name, virtualAddress, virtualSizeBytes, headerOffset } of sections) {
+    if (virtualSizeBytes === 0 || virtualAddress + virtualSizeBytes <= optional.sizeOfImage) continue;
+    throw new FormatError(
+      { record: "SectionHeader", field: "virtualAddress", offsetBytes: headerOffset },
+      `expected section ${JSON.stringify(name)} to end within the image's ${optional.sizeOfImage} bytes, ` +
+        `got ${virtualAddress + virtualSizeBytes}`,
+    );
+  }
+}
+
+function checkSectionsApart({ optional, sections }: PeImage): void {
   const present = sections.filter((section) => section.sizeOfRawData > 0);
   present.sort((a, b) => a.pointerToRawData - b.pointerToRawData);
-  let end = 0;
+  let end = optional.sizeOfHeaders;
   for (const section of present) {
     if (section.pointerToRawData < end) {
       throw new FormatError(
         { record: "SectionHeader", field: "pointerToRawData", offsetBytes: section.headerOffset },
         `expected section ${JSON.stringify(section.name)} at 0x${end.toString(16)} or later, ` +
-          `got 0x${section.pointerToRawData.toString(16)}, where another section's bytes are`,
+          `got 0x${section.pointerToRawData.toString(16)}, where other bytes of the image are`,
       );
     }
     end = section.pointerToRawData + section.sizeOfRawData;
