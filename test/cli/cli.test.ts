@@ -2,10 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { COMMANDS } from "../../packages/cli/src/commands.ts";
 import { cvmBuild, cvmBuildJson } from "../support/cli.ts";
 
 describe("the command line", () => {
-  it.each(["build", "summary", "lock", "measure", "prove", "boot", "inspect", "cache"])(
+  it.each(COMMANDS.map(({ name }) => /^\S+/.exec([name].flat()[0] ?? "")?.[0] ?? ""))(
     "explains %s with examples",
     async (verb) => {
       const { exitCode, stdout } = await cvmBuild([verb, "--help"]);
@@ -32,6 +33,9 @@ describe("the command line", () => {
     [["build", "--profil", "minimal"], "profil"],
     [["build", "--set", "Hostname"], "NAME=VALUE"],
     [["inspect"], "cvm-build inspect --help"],
+    [["release"], "key"],
+    [["release", "--key", "k", "--builder-id", "me"], "expected a URI"],
+    [["release", "--key", "k", "--build-time", "today"], "2026-05-28T08:49:23Z"],
     [["cache", "eat"], 'expected "prune", "verify" for action, got "eat"'],
     [["boot", "--forward", "99999"], "99999"],
   ])("refuses %j as wrong usage", async (args, named) => {

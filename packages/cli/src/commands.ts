@@ -7,7 +7,21 @@ import { keys } from "./commands/keys.ts";
 import { lock } from "./commands/lock.ts";
 import { measure } from "./commands/measure.ts";
 import { prove } from "./commands/prove.ts";
+import { release } from "./commands/release.ts";
 import { summary } from "./commands/summary.ts";
+import { verifyRelease } from "./commands/verify-release.ts";
 
 /** Every verb, in the order that `--help` lists them. */
-export const COMMANDS: readonly Command[] = [build, summary, lock, measure, prove, boot, inspect, keys, cache];
+export const COMMANDS: readonly Command[] = [
+  build,
+  summary,
+  lock,
+  measure,
+  prove,
+  boot,
+  inspect,
+  keys,
+  release,
+  verifyRelease,
+  cache,
+];

@@ -6,6 +6,9 @@ import type { KeysReport, KeysRequest } from "./keys.ts";
 import type { LockReport, LockRequest } from "./lock.ts";
 import type { PlatformMeasurements } from "./measurements.ts";
 import type { Proof, ProveRequest } from "./prove.ts";
+import type { ReleaseReport, ReleaseRequest } from "./release/release.ts";
+import type { VerifyReleaseRequest } from "./release/release-keys.ts";
+import type { ReleaseVerification } from "./release/verify-release.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 // What a verb needs is loaded when the verb is run: most runs are builds, and most builds find nothing changed.
@@ -38,6 +41,19 @@ export async function bootImage(request: BootImageRequest, surroundings: Surroun
 /** Boots an image under an emulated TPM and holds its registers against what was published for it. */
 export async function proveImage(request: ProveRequest, surroundings: Surroundings): Promise<Proof> {
   return (await import("./prove.ts")).proveImage(request, surroundings);
+}
+
+/** Makes a signed release of an image that was built before. */
+export async function releaseImage(request: ReleaseRequest, surroundings: Surroundings): Promise<ReleaseReport> {
+  return (await import("./release/release.ts")).releaseImage(request, surroundings);
+}
+
+/** Verifies a release with its user's own keys. */
+export async function verifyRelease(
+  request: VerifyReleaseRequest,
+  surroundings: Surroundings,
+): Promise<ReleaseVerification> {
+  return (await import("./release/release-keys.ts")).verifyRelease(request, surroundings);
 }
 
 /** Bounds the store's size: what was used longest ago goes first. */
