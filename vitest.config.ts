@@ -7,7 +7,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["packages/*/src/**/*.test.ts", "test/tidy/*.test.ts"],
+          include: ["{packages,plugins}/*/src/**/*.test.ts", "test/tidy/*.test.ts"],
           testTimeout: 30_000,
         },
       },

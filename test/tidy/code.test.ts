@@ -12,7 +12,7 @@ const BANNED: readonly { pattern: RegExp; why: string; except?: readonly string[
     except: ["cli"],
   },
   { pattern: /\blocaleCompare\(|\btoLocale|\bIntl\./, why: "locales differ", except: ["cli"] },
-  { pattern: /\bfetch\(/, why: "the store is the only network user", except: ["store", "image"] },
+  { pattern: /\bfetch\(/, why: "the store is the only network user", except: ["store", "image", "plugins/service"] },
   {
     pattern: /\bfrom "node:(http|https|net|tls|dgram)"/,
     why: "the store is the only network user",

@@ -14,10 +14,20 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   vm: ["bytes", "measure"],
   image: ["bytes", "profile", "resolver", "store", "fs-writer", "rootfs", "uki", "measure", "vm"],
   cli: ["bytes", "image"],
+  "plugins/service": ["bytes"],
+  "plugins/aws": ["bytes", "uki", "signer-service"],
+  "plugins/gcp": ["bytes", "uki", "signer-service"],
+  "plugins/azure": ["bytes", "uki", "signer-service"],
 };
 
 /** Packages of which only the types may be used. */
-const TYPES_ONLY: Record<string, readonly string[]> = { store: ["resolver"], rootfs: ["resolver", "profile"] };
+const TYPES_ONLY: Record<string, readonly string[]> = {
+  store: ["resolver"],
+  rootfs: ["resolver", "profile"],
+  "plugins/aws": ["uki"],
+  "plugins/gcp": ["uki"],
+  "plugins/azure": ["uki"],
+};
 
 const IMPORT = /(?:^|\n)\s*(?:import|export)\s+(type\s+)?([^;]*?)\s*from\s+"([^"]+)"/g;
 

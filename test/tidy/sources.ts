@@ -6,25 +6,29 @@ export const REPOSITORY = join(import.meta.dirname, "../..");
 export interface SourceFile {
   /** Relative to the repository. */
   path: string;
-  /** The package's folder name under `packages/`. */
+  /** The package's folder name under `packages/`; of a plugin with its folder, as `plugins/aws`. */
   package: string;
   text: string;
   isTest: boolean;
 }
 
-/** Every TypeScript file under `packages/`, by path. */
+/** Every TypeScript file under `packages/` and `plugins/`, by path. */
 export function sourceFiles(): SourceFile[] {
-  return readdirSync(join(REPOSITORY, "packages"))
+  return [...sourceFilesBelow("packages"), ...sourceFilesBelow("plugins")];
+}
+
+function sourceFilesBelow(folder: string): SourceFile[] {
+  return readdirSync(join(REPOSITORY, folder))
     .sort()
     .flatMap((name) =>
-      readdirSync(join(REPOSITORY, "packages", name, "src"), { recursive: true, encoding: "utf8" })
+      readdirSync(join(REPOSITORY, folder, name, "src"), { recursive: true, encoding: "utf8" })
         .filter((file) => file.endsWith(".ts"))
         .sort()
         .map((file) => {
-          const path = join("packages", name, "src", file);
+          const path = join(folder, name, "src", file);
           return {
             path,
-            package: name,
+            package: folder === "packages" ? name : `${folder}/${name}`,
             text: readFileSync(join(REPOSITORY, path), "utf8"),
             isTest: /\.(test|fixture)\.ts$/.test(file),
           };

@@ -51,6 +51,7 @@ export { type TimestampAuthority } from "./timestamp/request.ts";
 export { type TimestampVerification } from "./timestamp/verify.ts";
 export { effectiveSections, readUki, type Uki, type UkiSection, type UkiSections } from "./uki.ts";
 export { checkPair, readCertificates } from "./signer/certificates.ts";
+export { type ExternalKey, type SignRequest } from "./signer/external.ts";
 export { keySigner } from "./signer/key-signer.ts";
 export { openSigner } from "./signer/open.ts";
 export { type SecretSources, type SignerOptions } from "./signer/options.ts";
