@@ -40,13 +40,16 @@ export function buildKey(profile: Profile, { text }: ObtainedLock): Sha256Hex {
   );
 }
 
-/** Files that a profile names for the UKI: its picture, what stands beside it, the certificate that it is signed with. */
-function ukiFiles({ uki, validation }: Profile): string[] {
+/** Files that a profile names for the UKI: its picture, what it is booted with, the certificate that it is signed with. */
+function ukiFiles({ uki, validation, measure }: Profile): string[] {
   const { secureBoot, secureBootCertificate } = validation;
   const companions = uki.companions.map(({ path }) => path);
-  return [uki.splash, ...companions, secureBoot ? secureBootCertificate : undefined].filter(
-    (path) => path !== undefined,
-  );
+  return [
+    uki.splash,
+    ...companions,
+    measure.secureBootVariables,
+    secureBoot ? secureBootCertificate : undefined,
+  ].filter((path) => path !== undefined);
 }
 
 function keys({ validation }: Profile): string[] {

@@ -3,6 +3,7 @@ import { CvmError, type FileSource, HASH_ALGORITHMS, type HashAlgorithm, openFil
 import { predictUkiOnEsp } from "@cvm-build/measure";
 import { inspectUki, type UkiInspection } from "@cvm-build/uki";
 import { measuredCompanions } from "./companions.ts";
+import { platformOf } from "./platform.ts";
 import { platformMeasurements, type PlatformMeasurements } from "./measurements.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -14,6 +15,8 @@ export interface MeasureRequest {
   phases: string[];
   /** All four where empty. */
   banks: HashAlgorithm[];
+  /** Path of a variable store of OVMF's. Secure Boot is off without. */
+  variableStore?: string;
 }
 
 /** Says what is in a UKI. */
@@ -24,18 +27,21 @@ export function inspectImage({ image }: { image: string }, surroundings: Surroun
 
 /** Predicts the registers of a UKI from its own bytes. */
 export async function measureImage(
-  { image, phases, banks }: MeasureRequest,
+  { image, phases, banks, variableStore }: MeasureRequest,
   surroundings: Surroundings,
 ): Promise<PlatformMeasurements> {
   using source = openImage(image, surroundings);
+  const { name, secureBoot } = platformOf(
+    variableStore === undefined ? undefined : resolve(surroundings.invocationDirectory, variableStore),
+  );
   const prediction = await predictUkiOnEsp(source, {
     banks: banks.length > 0 ? banks : HASH_ALGORITHMS,
     phases,
-    secureBoot: false,
+    secureBoot,
     companions: measuredCompanions(resolve(surroundings.invocationDirectory, image)),
     threads: surroundings.workers,
   });
-  return platformMeasurements(prediction);
+  return platformMeasurements(name, prediction);
 }
 
 function openImage(image: string, { invocationDirectory }: Surroundings): FileSource {

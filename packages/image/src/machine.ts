@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
-import { findTools, probeHost } from "@cvm-build/vm";
+import { findTools, probeHost, secureBootFirmwarePlaces } from "@cvm-build/vm";
 import { loadSelection } from "./selection.ts";
+import { variableStoreBeside } from "./platform.ts";
 import { OutputDirectory } from "./output.ts";
 import type { ProfileSelection, Surroundings } from "./surroundings.ts";
 
@@ -55,12 +56,23 @@ function imageIn(output: OutputDirectory): BuiltImage {
   return { output, uki: join(output.path, `${output.imageId}.efi`) };
 }
 
-/** What of a machine all boots share: the programs, how this host can run them, and the size asked for. */
-export async function machineFor({ memoryMiB, cpus, firmware }: MachineOptions, surroundings: Surroundings) {
+/**
+ * What of a machine all boots share: the programs, how this host can run them, and the size asked for. An image that was
+ * measured with a variable store is booted with it, by firmware that enforces what is enrolled there.
+ */
+export async function machineFor(
+  { memoryMiB, cpus, firmware }: MachineOptions,
+  { uki, surroundings }: { uki: string; surroundings: Surroundings },
+) {
   const { environment, invocationDirectory, signal } = surroundings;
+  const varsPath = variableStoreBeside(uki);
+  const codePath = firmware === undefined ? undefined : resolve(invocationDirectory, firmware);
   const tools = await findTools({
     searchPath: environment["PATH"] ?? "",
-    ...(firmware !== undefined && { overrides: { firmware: { codePath: resolve(invocationDirectory, firmware) } } }),
+    ...(codePath !== undefined && {
+      overrides: { firmware: varsPath ? { codePath, varsPath, smm: true } : { codePath } },
+    }),
+    ...(varsPath !== undefined && { firmwarePlaces: secureBootFirmwarePlaces(varsPath) }),
   });
   const temporaryDirectory = environment["TMPDIR"] ?? "/tmp";
   const host = await probeHost(tools, { temporaryDirectory });

@@ -127,7 +127,7 @@ export function manifestOf(build: {
       sha256: segment.sha256,
     })),
     losses: packed.losses,
-    outputs: [...Object.values(uki.names), ...uki.companions]
+    outputs: [...Object.values(uki.names), ...uki.beside]
       .sort(compareCodeUnits)
       .map((name) => ({ name, ...generation.digest(name) })),
   };

@@ -1,9 +1,9 @@
-import { isDeepStrictEqual } from "node:util";
-import { CvmError, type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
+import { type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
 import { type EventSource, type MeasuredEvent, predictUkiOnEsp, type Prediction } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { measuredCompanions } from "./companions.ts";
 import type { Generation } from "./output.ts";
+import { type Platform, platformOf } from "./platform.ts";
 import type { WrittenUki } from "./uki-image.ts";
 
 /** `measurements.json`: what an image's registers will be, and the events that make them. */
@@ -15,12 +15,14 @@ export interface Measurements {
 
 /** The registers of an image on one platform. */
 export interface PlatformMeasurements {
-  name: string;
+  name: Platform["name"];
   /** Register values at the end of the boot that the profile describes, by bank and PCR index. */
   registers: { pcr: Partial<Record<HashAlgorithm, Record<string, string>>> };
   /** PCR 11 after each phase path, by bank. */
   phases: Partial<Record<HashAlgorithm, Record<string, string>>>;
   unpredicted: { register: string; reason: string }[];
+  /** Add-ons that Secure Boot does not let start, and which then have no effect. */
+  refused: { path: string; reason: string }[];
   events: PublishedEvent[];
 }
 
@@ -33,9 +35,6 @@ export interface PublishedEvent {
   source: EventSource;
 }
 
-/** Name of the platform that a build predicts for: a UKI on an ESP, started by OVMF, with a TPM. */
-export const PLATFORM = "qemu-ovmf";
-
 /** Opens the finished UKI again and predicts its registers from its own bytes. */
 export async function measureBuild(build: {
   profile: Profile;
@@ -45,10 +44,11 @@ export async function measureBuild(build: {
 }): Promise<Measurements> {
   const { profile, uki, generation, threads } = build;
   using image = openFileSource(uki.path);
+  const { name, secureBoot } = platformOf(profile.measure.secureBootVariables);
   const prediction = await predictUkiOnEsp(image, {
     banks: profile.measure.banks,
     phases: uki.phases,
-    secureBoot: false,
+    secureBoot,
     companions: measuredCompanions(uki.path),
     threads,
     sources: {
@@ -57,7 +57,6 @@ export async function measureBuild(build: {
       ".cmdline": { setting: "Content.KernelCommandLine", file: uki.names.cmdline },
     },
   });
-  checkPolicies(uki, prediction);
   return {
     schema: "cvm-build.measurements/1",
     image: {
@@ -65,26 +64,18 @@ export async function measureBuild(build: {
       version: profile.output.imageVersion,
       sha256: generation.digest(uki.names.uki).sha256,
     },
-    platforms: [platformMeasurements(prediction)],
+    platforms: [platformMeasurements(name, prediction)],
   };
 }
 
-/** What the policies in an image were signed for must be what the finished image measures. */
-function checkPolicies({ path, signedPhases }: WrittenUki, { phases }: Prediction): void {
-  if (!signedPhases || isDeepStrictEqual(signedPhases, phases)) return;
-  throw new CvmError(
-    "pcr-policy",
-    `cannot publish "${path}": expected PCR 11 as its policies were signed for, got other values`,
-  );
-}
-
 /** A prediction as it is published. */
-export function platformMeasurements(prediction: Prediction): PlatformMeasurements {
+export function platformMeasurements(name: Platform["name"], prediction: Prediction): PlatformMeasurements {
   return {
-    name: PLATFORM,
+    name,
     registers: { pcr: prediction.registers },
     phases: prediction.phases,
     unpredicted: prediction.unpredicted,
+    refused: prediction.refused,
     events: prediction.events.map(publishEvent),
   };
 }

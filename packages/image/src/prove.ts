@@ -39,7 +39,7 @@ const QUIET_SEC = 30;
 export async function proveImage(request: ProveRequest, surroundings: Surroundings): Promise<Proof> {
   const built = findImage(request.choice, surroundings);
   const prediction = publishedPrediction(built);
-  const machine = await machineFor(request.machine, surroundings);
+  const machine = await machineFor(request.machine, { uki: built.uki, surroundings });
   surroundings.report({ stage: "boot", item: built.output.imageId, done: 0, unit: "items" });
   const evidence = await collectEvidence({
     ...machine,
@@ -72,11 +72,12 @@ function publishedPrediction({ output, uki }: BuiltImage): Prediction {
   });
 }
 
-function predictionOf({ registers, phases, events, unpredicted }: PlatformMeasurements): Prediction {
+function predictionOf({ registers, phases, events, unpredicted, refused }: PlatformMeasurements): Prediction {
   return {
     registers: registers.pcr,
     phases,
     unpredicted,
+    refused,
     events: events.map(({ register, type, label, digests, source }) => ({
       pcr: pcrIndex(Number(register.slice("pcr".length))),
       type,

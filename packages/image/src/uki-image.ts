@@ -2,22 +2,23 @@ import { createHash } from "node:crypto";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import {
   borrowedChunksOf,
-  type ByteSource,
-  bytesSource,
   CvmError,
   finishSha256,
   FormatError,
+  type HashAlgorithm,
   openFileSource,
   writeFully,
 } from "@cvm-build/bytes";
 import { type Content, readContent, type Segment, segmentSource } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
-import { phasePaths, predictUkiPhases, type Prediction, signPcrPolicies } from "@cvm-build/measure";
-import { assembleUki, SECTION_NAMES, type SectionName } from "@cvm-build/uki";
+import { signPe } from "@cvm-build/uki";
 import { companionNames } from "./companions.ts";
 import type { FileDigest, Generation } from "./output.ts";
+import { variableStoreName } from "./platform.ts";
 import type { ImageSigners } from "./signing.ts";
+import { assemblePlan, planUki, type UkiPlan } from "./uki-plan.ts";
+import { checkUkiPolicies, signUkiPolicies } from "./uki-policies.ts";
 
 /** The files of an image that boot, as they were written. */
 export interface WrittenUki {
@@ -25,14 +26,12 @@ export interface WrittenUki {
   path: string;
   /** File names in the output directory. */
   names: { uki: string; kernel: string; initrd: string; cmdline: string };
-  /** Names of the files that stand beside the UKI, with their folders. */
-  companions: string[];
+  /** Names of the files that it is booted with, with their folders. */
+  beside: string[];
   kernel: NonNullable<Rootfs["kernel"]>;
   kernelCommandLine: string;
   /** The boot phases that it reaches. */
   phases: string[];
-  /** The values of PCR 11 that the policies in it were signed for, where there are any. */
-  signedPhases: Prediction["phases"] | undefined;
 }
 
 /** What a UKI is written from. */
@@ -48,7 +47,7 @@ interface UkiBuild {
 
 /** Writes kernel, initrd and command line by themselves, and the UKI made of them, signed as the profile asks. */
 export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
-  const { profile, rootfs, stub, segments, signers, generation } = build;
+  const { profile, rootfs, stub, segments, signers, generation, threads } = build;
   const { kernel } = rootfs;
   if (!kernel) throw noKernel(profile);
   const id = profile.output.imageId;
@@ -61,60 +60,43 @@ export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
 
   using initrd = openFileSource(generation.path(names.initrd));
   const path = generation.path(names.uki);
-  const sections: Partial<Record<SectionName, ByteSource>> = {
-    ".linux": bytesSource(kernelImage),
-    ".osrel": bytesSource(osRelease(rootfs)),
-    ".cmdline": bytesSource(Buffer.from(kernelCommandLine)),
-    ".initrd": initrd,
-    ".uname": bytesSource(Buffer.from(kernel.release)),
-    ...(profile.uki.splash !== undefined && { ".splash": bytesSource(readFileSync(profile.uki.splash)) }),
-    ...policyKey(signers),
-  };
+  const plan = planUki({
+    ...{ profile, rootfs, initrd, signers },
+    kernel: { image: kernelImage, release: kernel.release },
+    stub: readContent(stub.content),
+  });
   const phases = profile.measure.phases ?? rootfs.phases;
-  const assemble = (all: typeof sections) =>
-    assembleUki({
-      stub: bytesSource(readContent(stub.content)),
-      sections: SECTION_NAMES.flatMap((name) => {
-        const content = all[name];
-        return content && content.sizeBytes > 0 ? [{ name, content: [content] }] : [];
-      }),
-      output: path,
-    });
-  assemble(sections);
-  const signed = signers.pcr.length > 0 ? await signPolicies(path, { ...build, phases }) : undefined;
-  if (signed) assemble({ ...sections, ".pcrsig": bytesSource(Buffer.from(signed.policies)) });
+  await assembleSigned(path, { plan, signers, banks: profile.measure.banks, phases, threads });
   const companions = companionNames(profile.uki.companions, names.uki);
   for (const [name, companion] of companions) generation.write(name, readFileSync(companion.path));
+  const beside = [...companions.keys()];
+  if (profile.measure.secureBootVariables !== undefined) {
+    beside.push(variableStoreName(id));
+    generation.write(variableStoreName(id), readFileSync(profile.measure.secureBootVariables));
+  }
   return {
     path,
     names,
-    companions: [...companions.keys()],
+    beside,
     kernel,
     kernelCommandLine,
     phases,
-    signedPhases: signed?.values,
   };
 }
 
-/** The public key that the guest trusts policies of. */
-function policyKey({ pcr: [signer] }: ImageSigners): Partial<Record<SectionName, ByteSource>> {
-  if (!signer) return {};
-  return { ".pcrpkey": bytesSource(Buffer.from(signer.publicKey.export({ type: "spki", format: "pem" }))) };
-}
-
-/** Signs policies for the values of PCR 11 that an image without them has: they do not change it. */
-async function signPolicies(
+/** Assembles a UKI, puts policies for it into it, and signs it. */
+async function assembleSigned(
   path: string,
-  { profile, signers, phases, threads }: UkiBuild & { phases: string[] },
-): Promise<{ values: Prediction["phases"]; policies: string }> {
-  using image = openFileSource(path);
-  const values = await predictUkiPhases(image, { banks: profile.measure.banks, phases, threads });
-  return { values, policies: await signPcrPolicies(values, { signers: signers.pcr, phasePaths: phasePaths(phases) }) };
-}
-
-function osRelease({ tree }: Rootfs): Buffer {
-  const file = tree.follow("/etc/os-release");
-  return file?.kind === "file" ? readContent(file.content) : Buffer.alloc(0);
+  build: { plan: UkiPlan; signers: ImageSigners; banks: readonly HashAlgorithm[]; phases: string[]; threads: number },
+): Promise<void> {
+  const { plan, signers, ...measured } = build;
+  assemblePlan(plan, { policies: [], output: path });
+  if (signers.pcr.length > 0) {
+    const policies = await signUkiPolicies(path, { ...measured, ...plan, signers: signers.pcr });
+    assemblePlan(plan, { policies: policies.map((signed) => signed?.json), output: path });
+    await checkUkiPolicies(path, { ...measured, policies });
+  }
+  if (signers.secureBoot) await signPe({ image: path, output: path, ...signers.secureBoot });
 }
 
 /**

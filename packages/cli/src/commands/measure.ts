@@ -10,6 +10,7 @@ export const measure: Command = {
   summary: "Predict the registers of a UKI, made by anyone, from its own bytes",
   examples: [
     ["$0 measure build/minimal/minimal.efi", "registers when the system in it reaches no phase"],
+    ["$0 measure some.efi --variable-store keys/OVMF_VARS.fd", "where Secure Boot is on: PCR 7 too"],
     ["$0 measure some.efi --phases enter-initrd:leave-initrd:sysinit:ready --bank sha256", "one bank, four phases"],
   ],
   flags: (parser) =>
@@ -21,6 +22,11 @@ export const measure: Command = {
         describe: "The phase path that the boot reaches",
         default: "",
       })
+      .option("variable-store", {
+        type: "string",
+        requiresArg: true,
+        describe: "A variable store of OVMF with enrolled keys [default: Secure Boot is off]",
+      })
       .option("bank", {
         type: "string",
         array: true,
@@ -30,11 +36,13 @@ export const measure: Command = {
         default: [],
       }),
   async run(flags: Flags, surroundings: Surroundings): Promise<Outcome> {
+    const variableStore = text(flags, "variable-store");
     const report = await measureImage(
       {
         image: text(flags, "image") ?? "",
         phases: (text(flags, "phases") ?? "").split(":").filter(Boolean),
         banks: HASH_ALGORITHMS.filter((bank) => texts(flags, "bank").includes(bank)),
+        ...(variableStore !== undefined && { variableStore }),
       },
       surroundings,
     );

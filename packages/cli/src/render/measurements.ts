@@ -7,7 +7,7 @@ const SHOWN_BANK = "sha256";
 
 /** One platform's registers, one bank in full, and what is left open. */
 export function renderPlatform(
-  { name, registers, phases, unpredicted }: PlatformMeasurements,
+  { name, registers, phases, unpredicted, refused }: PlatformMeasurements,
   painter: Painter,
 ): string {
   const banks = Object.keys(registers.pcr) as (keyof typeof registers.pcr)[];
@@ -27,6 +27,7 @@ export function renderPlatform(
   ]);
   return [
     renderUnpredicted(unpredicted, painter),
+    ...refused.map(({ path, reason }) => `${painter("yellow", `${path} is not started:`)} ${reason}\n`),
     `${painter("bold", name)} ${bank}${elsewhere}\n`,
     renderTable([{ heading: "" }, { heading: "" }, { heading: "" }], [...values, ...ofPhases]),
   ].join("");
@@ -34,7 +35,7 @@ export function renderPlatform(
 
 /** Registers that a UKI could decide are named with the reason; the others are the machine's, and only listed. */
 export function renderUnpredicted(unpredicted: PlatformMeasurements["unpredicted"], painter: Painter): string {
-  const isOfImage = ({ register }: { register: string }) => register.slice("pcr".length) in MEANINGS;
+  const isOfImage = ({ register }: { register: string }) => OF_THE_IMAGE.includes(register);
   const ofMachine = unpredicted.filter((each) => !isOfImage(each)).map(({ register }) => register.slice("pcr".length));
   const listed = `not predicted, for reasons in measurements.json: PCR ${ofMachine.join(", ")}\n`;
   return [
@@ -45,8 +46,12 @@ export function renderUnpredicted(unpredicted: PlatformMeasurements["unpredicted
   ].join("");
 }
 
+/** What the image's publisher decides, and nobody else. */
+const OF_THE_IMAGE = ["pcr4", "pcr9", "pcr11", "pcr12", "pcr13"];
+
 const MEANINGS: Readonly<Record<string, string>> = {
   "4": "programs that the firmware started",
+  "7": "Secure Boot: its variables, and what let the image start",
   "9": "kernel command line and initrd",
   "11": "sections of the UKI, and boot phases",
   "12": "what the host adds: command lines, credentials",

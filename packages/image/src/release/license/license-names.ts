@@ -85,7 +85,7 @@ const SHARED: readonly string[] = [
 
 const NAMES: ReadonlyMap<string, string> = new Map([
   ...Object.entries(RENAMED).map(([name, id]) => [keyOf(name), id] as const),
-  ...SHARED.flatMap((id) => [[keyOf(id), id] as const, [keyOf(`${id}+`), `${id}+`] as const]),
+  ...SHARED.map((id) => [keyOf(id), id] as const),
   ...Object.entries(GNU).flatMap(([name, id]) =>
     // Debian's GPL-2 and GPL-2+, and SPDX's own GPL-2.0-only and GPL-2.0-or-later.
     [name, id].flatMap((written) => [
@@ -105,7 +105,7 @@ function keyOf(name: string): string {
 /** Exceptions that packagers call by SPDX's own identifier. */
 const EXCEPTIONS: ReadonlyMap<string, string> = new Map([["linux-syscall-note", "Linux-syscall-note"]]);
 
-/** Every SPDX expression that a short name can stand for, sorted. */
+/** Every SPDX identifier that a short name can stand for, sorted. */
 export const KNOWN_LICENSES: readonly string[] = [...new Set(NAMES.values())].sort();
 
 /**

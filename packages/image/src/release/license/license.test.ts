@@ -32,15 +32,22 @@ describe("short names", () => {
     ["Expat", "MIT"],
     ["BSD-3-clause", "BSD-3-Clause"],
     ["Apache-2", "Apache-2.0"],
-    ["Apache-2.0+", "Apache-2.0+"],
     ["zlib", "Zlib"],
     ["CC0", "CC0-1.0"],
   ])("%s is %s", (name, id) => expect(spdxLicense(name)).toBe(id));
 
-  test.each(["MIT", "X11", "BSD", "Artistic", "GPL", "public-domain", "GPL-4", "GPL-2++", "constructor"])(
-    "%s is nothing certain",
-    (name) => expect(spdxLicense(name)).toBeUndefined(),
-  );
+  test.each([
+    "MIT",
+    "X11",
+    "BSD",
+    "Artistic",
+    "GPL",
+    "public-domain",
+    "GPL-4",
+    "GPL-2++",
+    "Apache-2.0+",
+    "constructor",
+  ])("%s is nothing certain", (name) => expect(spdxLicense(name)).toBeUndefined());
 
   test("an exception has SPDX's own name, or is nothing certain", () => {
     expect(spdxLicense("GPL-2", "Linux-syscall-note")).toBe("GPL-2.0-only WITH Linux-syscall-note");
