@@ -2,7 +2,8 @@ export { type AddonRequest, assembleAddon, type AssembledAddon } from "./addon.t
 export { type AssembledUki, assembleUki, type UkiRequest } from "./assemble.ts";
 export { type AssembledSection } from "./image-file.ts";
 export { type SectionInput } from "./requested-sections.ts";
-export { readCertificateTable, type CertificateTableEntry } from "./authenticode/reader.ts";
+export { dumpCertificateTable } from "./authenticode/dump.ts";
+export { type CertificateTableEntry, readCertificateTable } from "./authenticode/reader.ts";
 export {
   attachSignature,
   type ImagePaths,

@@ -19,13 +19,13 @@ export interface CertificateTableEntry extends WinCertificate {
  * @see Microsoft PE Format, "The Attribute Certificate Table (Image Only)"
  */
 export function readCertificateTable(source: ByteSource): CertificateTableEntry[] {
-  const { directories, directoriesOffset, optional } = readPeHeaders(source);
+  const { directories, directoriesOffset } = readPeHeaders(source);
   const directory = directories[SECURITY_DIRECTORY];
   if (!directory || directory.sizeBytes === 0) return [];
   const { virtualAddress: tableOffset, sizeBytes } = directory;
   const end = tableOffset + sizeBytes;
   // The digest leaves out as many bytes of the file's end as the table has: a table elsewhere would be none that is signed.
-  if (end !== source.sizeBytes || tableOffset < optional.sizeOfHeaders || sizeBytes > MAX_CERTIFICATE_TABLE_BYTES) {
+  if (end !== source.sizeBytes || sizeBytes > MAX_CERTIFICATE_TABLE_BYTES) {
     throw new FormatError(
       { record: "DataDirectory", field: "security", offsetBytes: directoriesOffset },
       `expected at most ${MAX_CERTIFICATE_TABLE_BYTES} bytes at the end of the file's ${source.sizeBytes}, ` +

@@ -1,16 +1,16 @@
 import type { X509Certificate } from "node:crypto";
-import { type ByteSource, FormatError, readDer } from "@cvm-build/bytes";
+import { type ByteSource, FormatError } from "@cvm-build/bytes";
 import { DIGEST_OID } from "../cms/format.ts";
-import { readSignedData, type SignedData } from "../cms/reader.ts";
+import type { SignedData } from "../cms/reader.ts";
 import { type SignerVerification, verifySignedData } from "../cms/verify.ts";
 import { authenticodeDigests } from "../pe/authenticode.ts";
 import { type SignatureHash, SIGNATURE_HASHES } from "../signer/signer.ts";
 import { readTimestamp } from "../timestamp/reader.ts";
 import { type TimestampVerification, verifyTimestamp } from "../timestamp/verify.ts";
-import { SPC_INDIRECT_DATA, SPC_RFC3161_TIMESTAMP, WIN_CERT_TYPE_PKCS_SIGNED_DATA } from "./format.ts";
-import { type IndirectData, readIndirectData } from "./indirect-data.ts";
+import { SPC_RFC3161_TIMESTAMP, WIN_CERT_TYPE_PKCS_SIGNED_DATA } from "./format.ts";
 import { padImage } from "./padding.ts";
 import { type CertificateTableEntry, readCertificateTable } from "./reader.ts";
+import { type AuthenticodeSignature, readSignature } from "./signature.ts";
 
 /** Whom to believe. */
 export interface TrustOptions {
@@ -60,7 +60,7 @@ export function verifyDetached(source: ByteSource, signature: Buffer, options: T
 }
 
 /** A signature as far as it could be decoded. */
-type OpenedSignature = { signed: SignedData; indirect: IndirectData; hash: SignatureHash } | { problem: string };
+type OpenedSignature = (AuthenticodeSignature & { hash: SignatureHash }) | { problem: string };
 
 function openEntry({ certificateType, contents }: CertificateTableEntry): OpenedSignature {
   if (certificateType === WIN_CERT_TYPE_PKCS_SIGNED_DATA) return openSignature(contents);
@@ -69,15 +69,7 @@ function openEntry({ certificateType, contents }: CertificateTableEntry): Opened
 
 function openSignature(bytes: Buffer): OpenedSignature {
   try {
-    const { encoded } = readDer(bytes);
-    if (bytes.subarray(encoded.length).some((byte) => byte !== 0))
-      return { problem: "expected zeros after the signature" };
-    const signed = readSignedData(encoded);
-    if (signed.contentType !== SPC_INDIRECT_DATA) {
-      return { problem: `expected content ${SPC_INDIRECT_DATA} (SpcIndirectDataContent), got ${signed.contentType}` };
-    }
-    if (signed.signers.length !== 1) return { problem: `expected one signer, got ${signed.signers.length}` };
-    const indirect = readIndirectData(signed.content);
+    const { signed, indirect } = readSignature(bytes);
     const hash = SIGNATURE_HASHES.find((name) => DIGEST_OID[name] === indirect.digestAlgorithm);
     if (hash) return { signed, indirect, hash };
     return { problem: `expected an image digest of ${SIGNATURE_HASHES.join(", ")}, got ${indirect.digestAlgorithm}` };
@@ -108,7 +100,7 @@ function verifyOpened(source: ByteSource, opened: readonly OpenedSignature[], op
 }
 
 function findMismatch(
-  { hash, indirect }: { hash: SignatureHash; indirect: IndirectData },
+  { hash, indirect }: AuthenticodeSignature & { hash: SignatureHash },
   verification: SignerVerification,
   imageDigest: string | undefined,
 ): string | undefined {

@@ -6,6 +6,7 @@ import type { SignatureHash, Signer } from "../signer/signer.ts";
 import { readCertificateFields } from "./certificate.ts";
 import { DIGEST_OID, ECDSA_WITH_DIGEST, MAX_CERTIFICATES, OID, RSA_ENCRYPTION } from "./format.ts";
 import { describeKey, isSameKey, publicKeyOf, SUPPORTED_KEYS } from "./key.ts";
+import { oneLineName } from "./name.ts";
 
 /** What is signed. */
 export interface SignedContent {
@@ -91,7 +92,7 @@ export function checkSigner(signer: Signer, certificates: readonly X509Certifica
   const isSigners = (certificate: X509Certificate) => isSameKey(publicKeyOf(certificate), signer.publicKey);
   const [own] = certificates;
   if (!own || !isSigners(own)) {
-    const got = own ? `that of "${oneLine(own.subject)}" with ${describeKey(publicKeyOf(own)).name}` : "none";
+    const got = own ? `that of "${oneLineName(own.subject)}" with ${describeKey(publicKeyOf(own)).name}` : "none";
     throw ukiError("certificate", `cannot sign with key ${name}: expected its certificate, got ${got}`, {
       hint: certificates.some(isSigners)
         ? "put the key's own certificate first in the file"
@@ -122,9 +123,4 @@ async function signChecked({ signer, hash }: SignedDataRequest, message: Buffer)
       hint: "check that the signer's private and public key belong together and that it signs with the digest asked for",
     },
   );
-}
-
-/** X509Certificate gives names a line for each part. */
-function oneLine(name: string): string {
-  return name.replaceAll("\n", ", ");
 }
