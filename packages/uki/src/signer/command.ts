@@ -8,7 +8,7 @@ import type { SignerOptions } from "./options.ts";
 /** Which version of the protocol of docs/signing.md is spoken. */
 const VERSION = 1;
 const TIMEOUT_MS = 120_000;
-const SPKI = /^-----BEGIN PUBLIC KEY-----\n[\s\S]*-----END PUBLIC KEY-----\s*$/;
+const SPKI = /^-----BEGIN PUBLIC KEY-----\r?\n[\s\S]*-----END PUBLIC KEY-----\s*$/;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /**

@@ -29,7 +29,7 @@ export async function converse({ program, args, ...rest }: Conversation): Promis
   let timer: NodeJS.Timeout | undefined;
   const got = await new Promise<string | undefined>((settle) => {
     timer = setTimeout(() => settle(`none in ${timeoutMs / 1000} s`), timeoutMs);
-    child.once("error", (error) => settle((error as NodeJS.ErrnoException).code ?? error.message));
+    child.on("error", (error) => settle((error as NodeJS.ErrnoException).code ?? error.message));
     child.once("close", (status, signal) => settle(status === 0 ? undefined : `${signal ?? `status ${status}`}`));
     child.stdout.on("data", (chunk: Buffer) => {
       outputBytes += chunk.length;

@@ -34,16 +34,15 @@ export async function externalSigner(key: ExternalKey, reference: string): Promi
       sign: async (message, hash) => {
         const digest = createHash(hash).update(message).digest();
         const signature = await key.sign({ message, digest, hash });
-        const isEc = kind === "p256" || kind === "p384";
-        if (
-          !verify(kind === "ed25519" ? null : hash, message, { key: publicKey, dsaEncoding: ecdsaEncoding }, signature)
-        ) {
+        const algorithm = kind === "ed25519" ? null : hash;
+        if (!verify(algorithm, message, { key: publicKey, dsaEncoding: ecdsaEncoding }, signature)) {
           throw ukiError(
             "signer",
             `cannot sign with key "${reference}": expected a signature that its public key verifies, got another`,
           );
         }
-        return isEc && ecdsaEncoding === "ieee-p1363" ? await derSignature(signature, kind) : signature;
+        const isRaw = ecdsaEncoding === "ieee-p1363" && (kind === "p256" || kind === "p384");
+        return isRaw ? derSignature(signature, kind) : signature;
       },
       [Symbol.asyncDispose]: () => key.close(),
     };
