@@ -4,8 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { bytesSource, FormatError, HASH_ALGORITHMS, type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
-import { BOOT_PHASES, compareWithLog, type EspFile, predictUkiOnEsp, readEventLog } from "@cvm-build/measure";
-import { readUki, type SectionName } from "@cvm-build/uki";
+import {
+  BOOT_PHASES,
+  compareWithLog,
+  type EspFile,
+  predictUkiOnEsp,
+  readEventLog,
+  type SecureBootVariables,
+} from "@cvm-build/measure";
+import { authenticodeDigests, digestList, encodeSignatureLists, readUki, type SectionName } from "@cvm-build/uki";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeKernel, makeStub } from "../../packages/uki/src/pe/pe.fixture.ts";

@@ -44,7 +44,7 @@ export function addAddonImages(draft: Draft, addons: readonly Addon[]): void {
   }
 }
 
-/** Adds the kernel as firmware measures it, where a stub of this version has firmware load it. Secure Boot is off. */
+/** Adds the kernel as firmware measures it, where a stub of this version has firmware load it and Secure Boot is off. */
 export function addKernelImage(
   draft: Draft,
   kernel: { section: UkiSection; source: EventSource; stubMajorVersion: number },

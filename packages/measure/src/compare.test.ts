@@ -22,7 +22,13 @@ const loggedEvent = (text: string, byte: string, eventType = 13) => ({
 
 function compare(predicted: MeasuredEvent[], logged: ReturnType<typeof loggedEvent>[], realEvents = predicted) {
   const banks = ["sha1", "sha256"] as const;
-  const prediction = { events: predicted, registers: replay(predicted, { banks }), phases: {}, unpredicted: [] };
+  const prediction = {
+    events: predicted,
+    registers: replay(predicted, { banks }),
+    phases: {},
+    unpredicted: [],
+    refused: [],
+  };
   const evidence = { log: readEventLog(makeLog(logged)), registers: replay(realEvents, { banks }) };
   const comparison = compareWithLog(prediction, evidence);
   expect(comparison.registers.map(({ pcr }) => pcr)).toEqual([11]);
@@ -78,6 +84,7 @@ describe("compareWithLog", () => {
       registers: replay([linux], { banks: ["sha256"] }),
       phases: {},
       unpredicted: [],
+      refused: [],
     };
     expect(compareWithLog(prediction, { log, registers: {} })).toMatchObject({
       equal: false,

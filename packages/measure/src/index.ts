@@ -7,8 +7,9 @@ export { type EventLog, type LoggedEvent, readEventLog } from "./eventlog/reader
 export { type CcMrIndex, replayCcel, replayLog, rtmrOf, type RtmrIndex } from "./eventlog/replay.ts";
 export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
 export { pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
-export { type Prediction, type Unpredicted } from "./prediction.ts";
+export { type Prediction, type Refusal, type Unpredicted } from "./prediction.ts";
 export { extend, initialValue, type Registers, replay } from "./registers.ts";
+export { isSecureBootOn, type SecureBootVariables, secureBootVariablesOf } from "./secure-boot-variables.ts";
 export { encodeStubCpio, type StubCpioFile } from "./stub-cpio.ts";
 export { predictUkiOnEsp, type UkiOnEspOptions } from "./uki-on-esp.ts";
 export { predictUkiPhases } from "./uki-phases.ts";

@@ -9,6 +9,12 @@ export interface Unpredicted {
   reason: string;
 }
 
+/** An image that firmware with Secure Boot does not start, and why. */
+export interface Refusal {
+  path: string;
+  reason: string;
+}
+
 /** What the registers of a machine will hold: an event log, its replay, and what is left open. */
 export interface Prediction {
   /** In the order in which they are measured. */
@@ -18,6 +24,8 @@ export interface Prediction {
   /** PCR 11 after each phase path; `""` is before any phase. */
   phases: Partial<Record<HashAlgorithm, Record<string, string>>>;
   unpredicted: Unpredicted[];
+  /** Add-ons that firmware does not start, and which then have no effect. */
+  refused: Refusal[];
 }
 
 /** `value` as the firmware's UTF-16, with the terminating NUL that is measured too. */

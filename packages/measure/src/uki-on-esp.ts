@@ -8,9 +8,16 @@ import { Draft } from "./draft.ts";
 import type { EventSource, MeasuredEvent } from "./event.ts";
 import { addInitrd, addLoadOptions } from "./kernel-events.ts";
 import { addPhases, foldPhases } from "./phase-events.ts";
-import type { Prediction, Unpredicted } from "./prediction.ts";
+import type { Prediction } from "./prediction.ts";
 import { readWhole } from "./read-whole.ts";
 import { type Registers, replay } from "./registers.ts";
+import { startImages, type StartedImage } from "./secure-boot.ts";
+import {
+  addAuthorities,
+  addSecureBootVariables,
+  isSecureBootOn,
+  type SecureBootVariables,
+} from "./secure-boot-variables.ts";
 import { addAddonCommandLine, addAddonContents, addBundles, addonCommandLine, addSections } from "./stub-events.ts";
 import { openRegisters } from "./unpredicted.ts";
 
@@ -19,7 +26,8 @@ export interface UkiOnEspOptions {
   banks: readonly HashAlgorithm[];
   /** Boot phases that userspace reaches, in order; empty where the initrd has no systemd. */
   phases: readonly string[];
-  secureBoot: false;
+  /** What firmware's Secure Boot variables hold; `false` where it is off and they are not known. */
+  secureBoot: false | { variables: SecureBootVariables };
   /** Where the bytes of sections came from, beyond the section: file, package, setting. */
   sources?: Partial<Record<SectionName, EventSource>>;
   /** Where the UKI is on the partition. Default: `/EFI/BOOT/BOOTX64.EFI`. */
@@ -30,8 +38,8 @@ export interface UkiOnEspOptions {
   threads?: number;
 }
 
-/** Registers that a UKI on an ESP determines. */
-const PREDICTED_PCRS = [4, 9, 11, 12, 13] as const;
+/** Registers that a UKI on an ESP determines, with the Secure Boot variables where they are known. */
+const PREDICTED_PCRS = [4, 7, 9, 11, 12, 13] as const;
 /** First stub that knows add-ons. */
 const ADDONS_SINCE = 254;
 
@@ -42,12 +50,16 @@ interface Boot {
   stubMajorVersion: number;
   companions: readonly EspFile[];
   addons: readonly Addon[];
+  /** What let the UKI and its add-ons start, in that order; empty where Secure Boot is off. */
+  authorities: readonly StartedImage[];
 }
 
 /**
- * Predicts PCR 4, 9, 11, 12 and 13 of a machine that boots a UKI, from the image's own bytes. What cannot be told in
- * advance, such as PCR 9 under a stub that adds a random secret, is named with its reason and has no value.
- * @throws FormatError where the image is not a UKI with systemd-stub and a kernel
+ * Predicts PCR 4, 9, 11, 12 and 13 of a machine that boots a UKI, from the image's own bytes, and PCR 7 where the Secure
+ * Boot variables are given. What cannot be told in advance, such as PCR 9 under a stub that adds a random secret, is named
+ * with its reason and has no value.
+ * @throws FormatError where the image is not a UKI with systemd-stub and a kernel; CvmError `secure-boot` where firmware
+ * would not start it
  * @see systemd-stub(7), "TPM PCR Notes"
  */
 export async function predictUkiOnEsp(image: ByteSource, options: UkiOnEspOptions): Promise<Prediction> {
@@ -57,13 +69,19 @@ export async function predictUkiOnEsp(image: ByteSource, options: UkiOnEspOption
   const draft = new Draft();
   const companions = options.companions ?? [];
   const ukiPath = options.ukiPath ?? "/EFI/BOOT/BOOTX64.EFI";
-  const addons = stubMajorVersion >= ADDONS_SINCE ? addonsOf(companions, ukiPath) : [];
-  const unpredicted = openRegisters({ stubMajorVersion, sections, companions, addons });
-  draftEvents(draft, image, { ...options, ukiPath, sections, stubMajorVersion, companions, addons });
+  const present = stubMajorVersion >= ADDONS_SINCE ? addonsOf(companions, ukiPath) : [];
+  const { secureBoot } = options;
+  const { addons, authorities, refused } = startImages(
+    { path: ukiPath, content: image },
+    { addons: present, secureBoot },
+  );
+  const hasVariables = secureBoot !== false;
+  const unpredicted = openRegisters({ stubMajorVersion, sections, companions, addons, hasVariables });
+  draftEvents(draft, image, { ...options, ukiPath, sections, stubMajorVersion, companions, addons, authorities });
   const digests = await hashBanks(image, draft.streams, { banks: options.banks, threads: options.threads ?? 1 });
   const open = new Set(unpredicted.map(({ register }) => register));
   const events = [...draft.finish(digests)].filter(({ pcr }) => !open.has(`pcr${pcr}`));
-  return foldPrediction(events, { ...options, unpredicted });
+  return foldPrediction(events, { ...options, unpredicted, refused });
 }
 
 function draftEvents(
@@ -71,11 +89,13 @@ function draftEvents(
   image: ByteSource,
   boot: Omit<UkiOnEspOptions, "ukiPath" | "companions"> & Boot,
 ): void {
-  const { sections, stubMajorVersion, companions, ukiPath, addons } = boot;
+  const { sections, stubMajorVersion, companions, ukiPath, addons, secureBoot } = boot;
   const sourceOf = (section: SectionName): EventSource => ({ section, ...boot.sources?.[section] });
   const kernel = sections.get(".linux");
   if (!kernel) throw new FormatError({ record: "UKI", field: ".linux" }, "expected a kernel");
 
+  if (secureBoot) addSecureBootVariables(draft, secureBoot.variables);
+  addAuthorities(draft, boot.authorities);
   addFirmwareEvents(draft, { image, ukiPath });
   const initrd = addSections(draft, sections, { stubMajorVersion, sourceOf });
   addAddonImages(draft, addons);
@@ -83,7 +103,10 @@ function draftEvents(
   addAddonCommandLine(draft, extra, addons);
   const archives = addBundles(draft, bundlesOf(companions, { ukiPath, stubMajorVersion }));
   addAddonContents(draft, addons);
-  addKernelImage(draft, { section: kernel, source: sourceOf(".linux"), stubMajorVersion });
+  // With Secure Boot on the stub vouches for the kernel that it brings, and firmware neither verifies nor measures it.
+  if (!secureBoot || !isSecureBootOn(secureBoot.variables)) {
+    addKernelImage(draft, { section: kernel, source: sourceOf(".linux"), stubMajorVersion });
+  }
   const own = sections.get(".cmdline")?.content;
   const commandLine = [own && mangleCommandLine(readWhole(own), stubMajorVersion), extra].filter(
     (part) => part !== undefined,
@@ -95,11 +118,11 @@ function draftEvents(
 
 function foldPrediction(
   events: MeasuredEvent[],
-  options: { banks: readonly HashAlgorithm[]; phases: readonly string[]; unpredicted: Unpredicted[] },
+  options: Pick<UkiOnEspOptions, "banks" | "phases"> & Pick<Prediction, "unpredicted" | "refused">,
 ): Prediction {
-  const { banks, unpredicted } = options;
+  const { banks, refused, unpredicted } = options;
   const open = new Set(unpredicted.map(({ register }) => register));
   const pcrs = PREDICTED_PCRS.filter((pcr) => !open.has(`pcr${pcr}`));
   const registers: Registers = replay(events, { banks, pcrs });
-  return { events, registers, phases: foldPhases(events, options), unpredicted };
+  return { events, registers, phases: foldPhases(events, options), unpredicted, refused };
 }

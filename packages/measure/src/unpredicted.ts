@@ -20,7 +20,6 @@ const BEYOND_THE_IMAGE: readonly Unpredicted[] = [
     reason: "depends on the disk's partition table and on how often firmware retries ExitBootServices",
   },
   { register: "pcr6", reason: "depends on the machine's manufacturer" },
-  { register: "pcr7", reason: "depends on the Secure Boot variables of the firmware" },
   { register: "pcr8", reason: "not determined by a UKI" },
   { register: "pcr10", reason: "extended by IMA at run time" },
   { register: "pcr14", reason: "depends on shim's variables" },
@@ -41,12 +40,15 @@ export function openRegisters(boot: {
   sections: UkiSections;
   companions: readonly EspFile[];
   addons: readonly Addon[];
+  /** Whether the Secure Boot variables are known. */
+  hasVariables: boolean;
 }): Unpredicted[] {
   const reasons = new Map<number, string>();
   const leaveOpen = (pcrs: readonly number[], reason: string) => {
     for (const pcr of pcrs) if (!reasons.has(pcr)) reasons.set(pcr, reason);
   };
   const { stubMajorVersion, sections, companions, addons } = boot;
+  if (!boot.hasVariables) leaveOpen([7], "depends on the Secure Boot variables of the firmware");
   if (stubMajorVersion < KNOWN_STUBS.first || stubMajorVersion > KNOWN_STUBS.last) {
     const known = `${KNOWN_STUBS.first} to ${KNOWN_STUBS.last}`;
     leaveOpen([4, 9, 11, 12, 13], `what systemd-stub ${stubMajorVersion} measures is not known; ${known} are`);

@@ -102,3 +102,4 @@ export {
   type SecureBootKeyName,
   VARIABLE_ATTRIBUTES,
 } from "./secure-boot/variables.ts";
+export { type ImageDatabases, type ImageVerdict, judgeImage } from "./secure-boot/verdict.ts";

@@ -1,0 +1,165 @@
+import { X509Certificate } from "node:crypto";
+import { type ByteSource, digest, FormatError, readDer, readDerList } from "@cvm-build/bytes";
+import { SPC_INDIRECT_DATA, WIN_CERT_TYPE_PKCS_SIGNED_DATA } from "../authenticode/format.ts";
+import { readIndirectData } from "../authenticode/indirect-data.ts";
+import { readCertificateTable } from "../authenticode/reader.ts";
+import { DIGEST_OID } from "../cms/format.ts";
+import { publicKeyOf } from "../cms/key.ts";
+import { readSignedData, type SignedData } from "../cms/reader.ts";
+import { verifySignedData } from "../cms/verify.ts";
+import { authenticodeDigests } from "../pe/authenticode.ts";
+import { type SignatureHash, SIGNATURE_HASHES } from "../signer/signer.ts";
+import { SIGNATURE_TYPES } from "./signature-list/format.ts";
+import { readSignatureLists, type Signature, type SignatureList } from "./signature-list/reader.ts";
+
+/** Whether firmware with Secure Boot on starts an image: the entry of db that lets it, or why none does. */
+export type ImageVerdict = { authority: Signature } | { refusal: string };
+
+/** Content of the variables that decide. */
+export interface ImageDatabases {
+  db?: Uint8Array;
+  dbx?: Uint8Array;
+}
+
+/** Lists of certificates' digests. Each entry also has the time from which it counts, which is not looked at. */
+const CERTIFICATE_DIGESTS = {
+  sha256: SIGNATURE_TYPES.x509Sha256,
+  sha384: SIGNATURE_TYPES.x509Sha384,
+  sha512: SIGNATURE_TYPES.x509Sha512,
+} as const satisfies Record<SignatureHash, string>;
+
+/** One signature of an image. */
+interface ImageSignature {
+  signed: SignedData;
+  hash: SignatureHash;
+  /** The image's own. */
+  imageDigest: Buffer;
+}
+
+/**
+ * Decides as firmware does whether an image is started: each signature in turn is held against dbx, then db, where the
+ * first entry that vouches for it counts. Elliptic curves vouch for nothing, as in the builds of EDK2 that distributions
+ * have, and what dbx revokes from some time on is revoked.
+ * @throws FormatError where the image is no PE image, or a variable holds no signature lists
+ * @see EDK2, SecurityPkg/Library/DxeImageVerificationLib, `DxeImageVerificationHandler`
+ */
+export function judgeImage(image: ByteSource, databases: ImageDatabases): ImageVerdict {
+  const db = readSignatureLists(databases.db ?? Buffer.alloc(0));
+  const dbx = readSignatureLists(databases.dbx ?? Buffer.alloc(0));
+  const signatures = readSignatures(image);
+  if (signatures.length === 0) return judgeUnsigned(image, { db, dbx });
+  let authority: Signature | undefined;
+  for (const signature of signatures) {
+    if (isRevoked(signature, dbx)) return { refusal: "one that dbx revokes" };
+    const { hash, imageDigest } = signature;
+    authority ??= findAuthority(signature, { db, dbx }) ?? findDigest(db, SIGNATURE_TYPES[hash], imageDigest);
+  }
+  return authority ? { authority } : { refusal: describeUntrusted(signatures) };
+}
+
+function judgeUnsigned(image: ByteSource, { db, dbx }: { db: SignatureList[]; dbx: SignatureList[] }): ImageVerdict {
+  const imageDigest = Buffer.from(authenticodeDigests(image, ["sha256"]).sha256, "hex");
+  if (findDigest(dbx, SIGNATURE_TYPES.sha256, imageDigest)) return { refusal: "one that dbx revokes" };
+  const authority = findDigest(db, SIGNATURE_TYPES.sha256, imageDigest);
+  return authority ? { authority } : { refusal: "one without a signature" };
+}
+
+/** The signatures that firmware looks at: those it cannot read it passes over. */
+function readSignatures(image: ByteSource): ImageSignature[] {
+  const read = readCertificateTable(image).flatMap(({ certificateType, contents }) => {
+    if (certificateType !== WIN_CERT_TYPE_PKCS_SIGNED_DATA) return [];
+    try {
+      // Zeros may follow, up to a multiple of 8.
+      const signed = readSignedData(readDer(contents).encoded);
+      if (signed.contentType !== SPC_INDIRECT_DATA) return [];
+      const { digestAlgorithm } = readIndirectData(signed.content);
+      const hash = SIGNATURE_HASHES.find((name) => DIGEST_OID[name] === digestAlgorithm);
+      return hash ? [{ signed, hash }] : [];
+    } catch (error) {
+      if (error instanceof FormatError) return [];
+      throw error;
+    }
+  });
+  if (read.length === 0) return [];
+  const digests = authenticodeDigests(image, [...new Set(read.map(({ hash }) => hash))]);
+  return read.map(({ signed, hash }) => ({ signed, hash, imageDigest: Buffer.from(digests[hash], "hex") }));
+}
+
+function isRevoked(signature: ImageSignature, dbx: readonly SignatureList[]): boolean {
+  if (findDigest(dbx, SIGNATURE_TYPES[signature.hash], signature.imageDigest)) return true;
+  if (certificatesOf(dbx).some(({ certificate }) => leadsTo(signature, certificate))) return true;
+  return verifySignedData(signature.signed, { trusted: [] }).some(
+    ({ certificate }) => certificate !== undefined && hasRevokedDigest(certificate, dbx),
+  );
+}
+
+/** The first certificate of db that the signature leads to and that dbx does not name. */
+function findAuthority(
+  signature: ImageSignature,
+  { db, dbx }: { db: readonly SignatureList[]; dbx: readonly SignatureList[] },
+): Signature | undefined {
+  return certificatesOf(db).find(
+    ({ certificate }) => leadsTo(signature, certificate) && !hasRevokedDigest(certificate, dbx),
+  )?.entry;
+}
+
+/** Whether this is a signature over this image, by whoever has that certificate or one that it vouches for. */
+function leadsTo({ signed, imageDigest }: ImageSignature, certificate: X509Certificate): boolean {
+  if (!readIndirectData(signed.content).digest.equals(imageDigest)) return false;
+  const signers = verifySignedData(signed, { trusted: [certificate] });
+  return (
+    signers.length > 0 &&
+    signers.every(({ chain, problem }) => problem === undefined && chain?.every(hasRsaKey) === true)
+  );
+}
+
+function hasRsaKey(certificate: X509Certificate): boolean {
+  return publicKeyOf(certificate)?.asymmetricKeyType === "rsa";
+}
+
+function findDigest(lists: readonly SignatureList[], type: string, imageDigest: Buffer): Signature | undefined {
+  return lists
+    .filter((list) => list.type === type)
+    .flatMap(({ signatures }) => signatures)
+    .find(({ data }) => data.equals(imageDigest));
+}
+
+/** Digests are over what the certificate's issuer signed. @see UEFI Specification, section 32.4.1, `EFI_CERT_X509_SHA256` */
+function hasRevokedDigest(certificate: X509Certificate, dbx: readonly SignatureList[]): boolean {
+  const [toBeSigned] = readDerList(readDer(certificate.raw).contents);
+  if (!toBeSigned) return false;
+  return SIGNATURE_HASHES.some((hash) => {
+    const revoked = digest(hash, toBeSigned.encoded);
+    return dbx.some(
+      ({ type, signatures }) =>
+        type === CERTIFICATE_DIGESTS[hash] &&
+        signatures.some(({ data }) => data.subarray(0, revoked.length).equals(revoked)),
+    );
+  });
+}
+
+/** Entries that are certificates; of what is none, firmware has no use either. */
+function certificatesOf(lists: readonly SignatureList[]): { entry: Signature; certificate: X509Certificate }[] {
+  const entries = lists.filter(({ type }) => type === SIGNATURE_TYPES.x509).flatMap(({ signatures }) => signatures);
+  return entries.flatMap((entry) => {
+    try {
+      return [{ entry, certificate: new X509Certificate(entry.data) }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function describeUntrusted(signatures: readonly ImageSignature[]): string {
+  const isOfImage = ({ signed, imageDigest }: ImageSignature) =>
+    readIndirectData(signed.content).digest.equals(imageDigest);
+  if (!signatures.some(isOfImage)) return "one that was changed after it was signed";
+  const certificates = signatures.flatMap(({ signed }) =>
+    verifySignedData(signed, { trusted: [] }).flatMap(({ certificate }) => certificate ?? []),
+  );
+  if (certificates.length > 0 && !certificates.some(hasRsaKey)) {
+    return "one signed with an elliptic curve, which EDK2 is built without";
+  }
+  const names = new Set(certificates.map(({ subject }) => `"${subject.replaceAll("\n", ", ")}"`));
+  return `one signed by ${[...names].join(" and ") || "nobody known"}, for whom no entry of db vouches`;
+}
