@@ -8,7 +8,9 @@ import { lock } from "./commands/lock.ts";
 import { measure } from "./commands/measure.ts";
 import { prove } from "./commands/prove.ts";
 import { release } from "./commands/release.ts";
+import { sign } from "./commands/sign.ts";
 import { summary } from "./commands/summary.ts";
+import { verify } from "./commands/verify.ts";
 import { verifyRelease } from "./commands/verify-release.ts";
 
 /** Every verb, in the order that `--help` lists them. */
@@ -21,6 +23,8 @@ export const COMMANDS: readonly Command[] = [
   boot,
   inspect,
   keys,
+  sign,
+  verify,
   release,
   verifyRelease,
   cache,

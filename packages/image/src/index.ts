@@ -12,6 +12,13 @@ export { type Proof, type ProveRequest } from "./prove.ts";
 export { type LicenseCount, type ReleaseReport, type ReleaseRequest } from "./release/release.ts";
 export { type VerifyReleaseRequest } from "./release/release-keys.ts";
 export { type ReleaseCheck, type ReleaseVerification } from "./release/verify-release.ts";
+export {
+  type SignatureReport,
+  type SignReport,
+  type SignRequest,
+  type VerifyImageReport,
+  type VerifyRequest,
+} from "./sign.ts";
 export { summarise, type Summary } from "./summarise.ts";
 export { type ProfileSelection, type Surroundings } from "./surroundings.ts";
 export {
@@ -23,7 +30,9 @@ export {
   proveImage,
   pruneCache,
   releaseImage,
+  signImage,
   verifyCache,
+  verifyImage,
   verifyRelease,
 } from "./verbs.ts";
 
@@ -32,4 +41,4 @@ export { type RegisterComparison } from "@cvm-build/measure";
 export { type MergedSetting, type UnsupportedSetting } from "@cvm-build/profile";
 export { type LockChange } from "@cvm-build/resolver";
 export { type StoreErrorCode } from "@cvm-build/store";
-export { type KeyAlgorithm, type UkiInspection } from "@cvm-build/uki";
+export { type KeyAlgorithm, type SignatureHash, type UkiInspection } from "@cvm-build/uki";

@@ -9,6 +9,7 @@ import type { Proof, ProveRequest } from "./prove.ts";
 import type { ReleaseReport, ReleaseRequest } from "./release/release.ts";
 import type { VerifyReleaseRequest } from "./release/release-keys.ts";
 import type { ReleaseVerification } from "./release/verify-release.ts";
+import type { SignReport, SignRequest, VerifyImageReport, VerifyRequest } from "./sign.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 // What a verb needs is loaded when the verb is run: most runs are builds, and most builds find nothing changed.
@@ -31,6 +32,16 @@ export async function measureImage(request: MeasureRequest, surroundings: Surrou
 /** Makes the keys of Secure Boot and of PCR policies, with what enrols them. */
 export async function makeKeys(request: KeysRequest, surroundings: Surroundings): Promise<KeysReport> {
   return (await import("./keys.ts")).makeKeys(request, surroundings);
+}
+
+/** Signs an image for Secure Boot. */
+export async function signImage(request: SignRequest, surroundings: Surroundings): Promise<SignReport> {
+  return (await import("./sign.ts")).signImage(request, surroundings);
+}
+
+/** Verifies the signatures of an image. */
+export async function verifyImage(request: VerifyRequest, surroundings: Surroundings): Promise<VerifyImageReport> {
+  return (await import("./sign.ts")).verifyImage(request, surroundings);
 }
 
 /** Boots an image with its serial line on the user's terminal. */

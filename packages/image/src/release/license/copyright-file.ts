@@ -55,7 +55,7 @@ function stanzasOf(text: string): Map<string, string>[] {
       name = undefined;
       stanzas.push((stanza = new Map()));
     }
-    const field = /^([^\s:]+):(.*)$/.exec(line);
+    const field = /^([^\s:]+):(.*)$/s.exec(line);
     if (field) {
       name = field[1]!.toLowerCase();
       stanza.set(name, field[2]!);

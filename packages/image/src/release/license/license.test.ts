@@ -64,6 +64,7 @@ describe("expressions", () => {
     ["GPL-2 with Linux-syscall-note exception or Expat", "GPL-2.0-only WITH Linux-syscall-note OR MIT"],
     ["Expat  and  MIT-0", "MIT AND MIT-0"],
     ["Expat and expat", "MIT"],
+    ["Expat\u2028and ISC", "MIT AND ISC"],
   ])("%s is %s", (synopsis, expression) => {
     expect(licenseOf(files(synopsis))).toEqual({ kind: "machine-readable", expression, extracted: [] });
   });
