@@ -1,0 +1,202 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { CvmError, openFileSource, sourceSha256 } from "@cvm-build/bytes";
+import {
+  type PeSignature,
+  readCertificates,
+  signDetached,
+  type SignatureHash,
+  signPe,
+  type SigningRequest,
+  type TimestampAuthority,
+  verifyDetached,
+  verifyPe,
+} from "@cvm-build/uki";
+import { explainWriteFailure } from "./output.ts";
+import { openCertifiedSigner, signerOptions } from "./signing.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** An image to be signed. Paths are relative to where the command was typed. */
+export interface SignRequest {
+  image: string;
+  /** May be the image itself. */
+  output: string;
+  /** A key's file, or a reference to whoever holds it. */
+  key: string;
+  /** The key's certificate, with its chain behind it. */
+  certificate: string;
+  hash: SignatureHash;
+  /** Write the signature alone. */
+  detached: boolean;
+  /** Address of an authority that says when the image was signed (RFC 3161). */
+  timestampUrl?: string;
+}
+
+/** What was written. */
+export interface SignReport {
+  output: string;
+  sha256: string;
+  sizeBytes: number;
+  /** Subject of the certificate that the signature is verified with. */
+  subject: string;
+}
+
+/** An image whose signatures are to be verified. */
+export interface VerifyRequest {
+  image: string;
+  /** Files of certificates to trust: authorities, or signers' own. */
+  certificates: string[];
+  /** A file with the signature, where it is not in the image. */
+  detached?: string;
+}
+
+/** What came out. */
+export interface VerifyImageReport {
+  image: string;
+  /** Whether one signature is right and by somebody trusted, which is what firmware asks for. */
+  isTrusted: boolean;
+  signatures: SignatureReport[];
+}
+
+/** What came out for one signature. */
+export interface SignatureReport {
+  isTrusted: boolean;
+  /** Subject of the signer's certificate, where it is there. */
+  subject?: string;
+  /** Subjects from the signer's certificate to the trusted one. */
+  chain: string[];
+  /** Such as `RSA-2048 sha256`. */
+  algorithm: string;
+  /** What is wrong, in words. */
+  problem?: string;
+  /** When it was made, as a time stamp in it says. */
+  timestamp?: string;
+}
+
+/** How long a time stamp may take, and how large it may be. */
+const TIMESTAMP = { timeoutMs: 30_000, maxBytes: 1 << 16, nonceBytes: 8 } as const;
+
+/**
+ * Signs an image for Secure Boot.
+ * @throws CvmError `signer`, `certificate`, `signature`, `uki-output`; nothing is written then
+ */
+export async function signImage(request: SignRequest, surroundings: Surroundings): Promise<SignReport> {
+  const { invocationDirectory } = surroundings;
+  const [image, output] = [request.image, request.output].map((path) => resolve(invocationDirectory, path)) as [
+    string,
+    string,
+  ];
+  const { signer, certificates } = await openCertifiedSigner(request, surroundings);
+  await using _ = signer;
+  const { hash, timestampUrl } = request;
+  const timestamp = timestampUrl === undefined ? undefined : timestampAuthority(timestampUrl, surroundings);
+  const signing: SigningRequest = { signer, certificates, hash, ...(timestamp && { timestamp }) };
+  if (request.detached) await writeDetached(image, { output, signing });
+  else await signPe({ image, output, ...signing });
+  using written = openFileSource(output);
+  const subject = nameOf(certificates[0]?.subject);
+  return { output, sha256: sourceSha256(written), sizeBytes: written.sizeBytes, subject };
+}
+
+/**
+ * Verifies the signatures of an image.
+ * @throws FormatError where it is no PE image; CvmError `certificate`
+ */
+export async function verifyImage(request: VerifyRequest, surroundings: Surroundings): Promise<VerifyImageReport> {
+  const options = signerOptions(surroundings);
+  const trusted = [];
+  for (const reference of request.certificates) trusted.push(...(await readCertificates(reference, options)));
+  const image = resolve(surroundings.invocationDirectory, request.image);
+  using source = openImage(image);
+  const signatures = request.detached
+    ? [verifyDetached(source, readSignature(resolve(surroundings.invocationDirectory, request.detached)), { trusted })]
+    : verifyPe(source, { trusted }).signatures;
+  return { image, isTrusted: signatures.some(({ isTrusted }) => isTrusted), signatures: signatures.map(reportOf) };
+}
+
+function reportOf({ certificate, chain, key, hash, problem, timestamp, isTrusted }: PeSignature): SignatureReport {
+  return {
+    isTrusted,
+    ...(certificate && { subject: nameOf(certificate.subject) }),
+    chain: (chain ?? []).map(({ subject }) => nameOf(subject)),
+    algorithm: [key, hash].filter((part) => part !== undefined).join(" "),
+    ...(problem !== undefined && { problem }),
+    ...(timestamp?.time && { timestamp: timestamp.time }),
+  };
+}
+
+async function writeDetached(
+  image: string,
+  { output, signing }: { output: string; signing: SigningRequest },
+): Promise<void> {
+  using source = openImage(image);
+  const signature = await signDetached(source, signing);
+  try {
+    writeFileSync(output, signature, { mode: 0o644, flush: true });
+  } catch (error) {
+    rmSync(output, { force: true });
+    throw explainWriteFailure(error);
+  }
+}
+
+function openImage(path: string) {
+  try {
+    return openFileSource(path);
+  } catch (cause) {
+    throw new CvmError("no-image", `cannot read image "${path}": expected a readable file`, { cause });
+  }
+}
+
+/** Largest detached signature that is read; real ones have a few kilobytes. */
+const MAX_SIGNATURE_BYTES = 1 << 20;
+
+function readSignature(path: string): Buffer {
+  using source = openImage(path);
+  if (source.sizeBytes <= MAX_SIGNATURE_BYTES) return source.read(0, source.sizeBytes);
+  throw new CvmError(
+    "signature",
+    `cannot read signature "${path}": expected at most ${MAX_SIGNATURE_BYTES} bytes, got ${source.sizeBytes}`,
+  );
+}
+
+function timestampAuthority(url: string, { randomBytes, offline, signal }: Surroundings): TimestampAuthority {
+  const failed = (got: string, cause?: unknown) =>
+    new CvmError("signature", `cannot stamp the signature at "${url}": expected a time stamp, got ${got}`, {
+      hint: "try again, name another authority, or sign without --timestamp",
+      cause,
+    });
+  return {
+    nonce: Buffer.from(randomBytes(TIMESTAMP.nonceBytes)),
+    async request(query) {
+      if (offline) throw failed("no network, as --offline says");
+      const timeout = AbortSignal.timeout(TIMESTAMP.timeoutMs);
+      try {
+        const response = await fetch(url, {
+          method: "POST",
+          headers: { "content-type": "application/timestamp-query" },
+          body: new Uint8Array(query),
+          signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+        });
+        if (!response.ok) throw failed(`HTTP status ${response.status}`);
+        return await readBounded(response);
+      } catch (error) {
+        throw error instanceof CvmError ? error : failed((error as Error).message, error);
+      }
+    },
+  };
+}
+
+async function readBounded(response: Response): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of response.body ?? []) {
+    sizeBytes += chunk.byteLength;
+    if (sizeBytes > TIMESTAMP.maxBytes) throw new Error(`more than ${TIMESTAMP.maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function nameOf(subject = ""): string {
+  return subject.replaceAll("\n", ", ");
+}
