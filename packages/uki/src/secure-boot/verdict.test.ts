@@ -82,6 +82,11 @@ describe("judgeImage", () => {
       refusal: 'one signed by "CN=leaf", for whom no entry of db vouches',
     });
     expect(judgeImage(bytesSource(bytes), {})).toHaveProperty("refusal");
+    // What follows the header of the first entry, whose image has a size that needs no padding.
+    const unreadable = Buffer.from(bytes).fill(0xff, image.length + 8, image.length + 12);
+    expect(judge(unreadable, [digestList({ owner, sha256: [digestOf(unreadable)] })])).toEqual({
+      refusal: "one without a signature that firmware can read",
+    });
     expect(judge(await signed([curve]), trusting(curve))).toEqual({
       refusal: "one signed with an elliptic curve, which EDK2 is built without",
     });

@@ -1,11 +1,10 @@
 import { X509Certificate } from "node:crypto";
 import { type ByteSource, digest, FormatError, readDer, readDerList } from "@cvm-build/bytes";
-import { SPC_INDIRECT_DATA, WIN_CERT_TYPE_PKCS_SIGNED_DATA } from "../authenticode/format.ts";
-import { readIndirectData } from "../authenticode/indirect-data.ts";
-import { readCertificateTable } from "../authenticode/reader.ts";
+import { WIN_CERT_TYPE_PKCS_SIGNED_DATA } from "../authenticode/format.ts";
+import { type CertificateTableEntry, readCertificateTable } from "../authenticode/reader.ts";
+import { type AuthenticodeSignature, readSignature } from "../authenticode/signature.ts";
 import { DIGEST_OID } from "../cms/format.ts";
 import { publicKeyOf } from "../cms/key.ts";
-import { readSignedData, type SignedData } from "../cms/reader.ts";
 import { verifySignedData } from "../cms/verify.ts";
 import { authenticodeDigests } from "../pe/authenticode.ts";
 import { type SignatureHash, SIGNATURE_HASHES } from "../signer/signer.ts";
@@ -29,8 +28,7 @@ const CERTIFICATE_DIGESTS = {
 } as const satisfies Record<SignatureHash, string>;
 
 /** One signature of an image. */
-interface ImageSignature {
-  signed: SignedData;
+interface ImageSignature extends AuthenticodeSignature {
   hash: SignatureHash;
   /** The image's own. */
   imageDigest: Buffer;
@@ -46,8 +44,10 @@ interface ImageSignature {
 export function judgeImage(image: ByteSource, databases: ImageDatabases): ImageVerdict {
   const db = readSignatureLists(databases.db ?? Buffer.alloc(0));
   const dbx = readSignatureLists(databases.dbx ?? Buffer.alloc(0));
-  const signatures = readSignatures(image);
-  if (signatures.length === 0) return judgeUnsigned(image, { db, dbx });
+  const entries = readCertificateTable(image);
+  if (entries.length === 0) return judgeUnsigned(image, { db, dbx });
+  const signatures = readSignatures(image, entries);
+  if (signatures.length === 0) return { refusal: "one without a signature that firmware can read" };
   let authority: Signature | undefined;
   for (const signature of signatures) {
     if (isRevoked(signature, dbx)) return { refusal: "one that dbx revokes" };
@@ -65,24 +65,20 @@ function judgeUnsigned(image: ByteSource, { db, dbx }: { db: SignatureList[]; db
 }
 
 /** The signatures that firmware looks at: those it cannot read it passes over. */
-function readSignatures(image: ByteSource): ImageSignature[] {
-  const read = readCertificateTable(image).flatMap(({ certificateType, contents }) => {
+function readSignatures(image: ByteSource, entries: readonly CertificateTableEntry[]): ImageSignature[] {
+  const read = entries.flatMap(({ certificateType, contents }) => {
     if (certificateType !== WIN_CERT_TYPE_PKCS_SIGNED_DATA) return [];
     try {
-      // Zeros may follow, up to a multiple of 8.
-      const signed = readSignedData(readDer(contents).encoded);
-      if (signed.contentType !== SPC_INDIRECT_DATA) return [];
-      const { digestAlgorithm } = readIndirectData(signed.content);
-      const hash = SIGNATURE_HASHES.find((name) => DIGEST_OID[name] === digestAlgorithm);
-      return hash ? [{ signed, hash }] : [];
+      const signature = readSignature(contents);
+      const hash = SIGNATURE_HASHES.find((name) => DIGEST_OID[name] === signature.indirect.digestAlgorithm);
+      return hash ? [{ ...signature, hash }] : [];
     } catch (error) {
       if (error instanceof FormatError) return [];
       throw error;
     }
   });
-  if (read.length === 0) return [];
   const digests = authenticodeDigests(image, [...new Set(read.map(({ hash }) => hash))]);
-  return read.map(({ signed, hash }) => ({ signed, hash, imageDigest: Buffer.from(digests[hash], "hex") }));
+  return read.map((signature) => ({ ...signature, imageDigest: Buffer.from(digests[signature.hash], "hex") }));
 }
 
 function isRevoked(signature: ImageSignature, dbx: readonly SignatureList[]): boolean {
@@ -104,13 +100,14 @@ function findAuthority(
 }
 
 /** Whether this is a signature over this image, by whoever has that certificate or one that it vouches for. */
-function leadsTo({ signed, imageDigest }: ImageSignature, certificate: X509Certificate): boolean {
-  if (!readIndirectData(signed.content).digest.equals(imageDigest)) return false;
-  const signers = verifySignedData(signed, { trusted: [certificate] });
-  return (
-    signers.length > 0 &&
-    signers.every(({ chain, problem }) => problem === undefined && chain?.every(hasRsaKey) === true)
-  );
+function leadsTo(signature: ImageSignature, certificate: X509Certificate): boolean {
+  if (!isOfImage(signature)) return false;
+  const signers = verifySignedData(signature.signed, { trusted: [certificate] });
+  return signers.every(({ chain, problem }) => problem === undefined && chain?.every(hasRsaKey) === true);
+}
+
+function isOfImage({ indirect, imageDigest }: ImageSignature): boolean {
+  return indirect.digest.equals(imageDigest);
 }
 
 function hasRsaKey(certificate: X509Certificate): boolean {
@@ -151,8 +148,6 @@ function certificatesOf(lists: readonly SignatureList[]): { entry: Signature; ce
 }
 
 function describeUntrusted(signatures: readonly ImageSignature[]): string {
-  const isOfImage = ({ signed, imageDigest }: ImageSignature) =>
-    readIndirectData(signed.content).digest.equals(imageDigest);
   if (!signatures.some(isOfImage)) return "one that was changed after it was signed";
   const certificates = signatures.flatMap(({ signed }) =>
     verifySignedData(signed, { trusted: [] }).flatMap(({ certificate }) => certificate ?? []),
