@@ -9,9 +9,9 @@ export { type Manifest, type ManifestPackage, type ScriptReport } from "./manife
 export { type Measurements, type PlatformMeasurements, type PublishedEvent } from "./measurements.ts";
 export { PROGRAM_VERSION } from "./program.ts";
 export { type Proof, type ProveRequest } from "./prove.ts";
-export { type LicenseCount, type ReleaseReport, type ReleaseRequest } from "./release/release.ts";
+export { type ReleaseReport, type ReleaseRequest } from "./release/release.ts";
 export { type VerifyReleaseRequest } from "./release/release-keys.ts";
-export { type ReleaseCheck, type ReleaseVerification } from "./release/verify-release.ts";
+export { type ReleaseVerification } from "./release/verify-release.ts";
 export {
   type SignatureReport,
   type SignReport,

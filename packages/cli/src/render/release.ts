@@ -26,7 +26,7 @@ export function renderRelease(report: ReleaseReport, painter: Painter): string {
       [{ heading: "file" }, { heading: "size", align: "right" }],
       files.map(({ name, sizeBytes }) => [name, renderSize(sizeBytes)]),
     ),
-    `\n${painter("green", "released")}, and verified as others will: cvm-build verify-release DIRECTORY --key PUBLIC_KEY\n`,
+    `\n${painter("green", "released")}, and verified as others will: cvm-build verify-release ${shortPath(directory)} --key PUBLIC_KEY\n`,
   ].join("");
 }
 

@@ -7,14 +7,17 @@ import { loadSelection } from "../selection.ts";
 import { storeOf } from "../store.ts";
 import type { Surroundings } from "../surroundings.ts";
 
+/** Copyright files of the packages that have one, by the package's digest. */
+export type Copyrights = ReadonlyMap<Sha256Hex, Uint8Array>;
+
 /**
- * The copyright files of a lock's packages, by the package's digest. What the store no longer has is fetched.
+ * The copyright files of a lock's packages. What the store no longer has is fetched.
  * @throws StoreError for what cannot be had; CvmError `package`
  */
 export async function fetchCopyrights(
   lock: Lock,
   { choice, surroundings }: { choice: ImageChoice; surroundings: Surroundings },
-): Promise<Map<Sha256Hex, Uint8Array>> {
+): Promise<Copyrights> {
   const { directory: baseDirectory, workers, report } = surroundings;
   const store = storeOf(surroundings);
   const bare = lock.artifacts.filter(({ kind }) => kind === "deb");

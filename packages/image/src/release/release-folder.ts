@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { CvmError, FormatError, type Sha256Hex } from "@cvm-build/bytes";
+import { compareCodeUnits, CvmError, FormatError, type Sha256Hex } from "@cvm-build/bytes";
 import { fileDigest } from "../output.ts";
 import { isPlainPath } from "./checksums.ts";
 
@@ -12,7 +12,7 @@ const MAX_DOCUMENT_BYTES = 64 << 20;
 /** Plain files below one folder, of any origin. Links and devices are never opened. */
 export class ReleaseFolder {
   readonly directory: string;
-  /** Path below the folder to size in bytes, sorted. */
+  /** Path below the folder to size in bytes, sorted by path. */
   readonly files: ReadonlyMap<string, number>;
 
   /**
@@ -56,7 +56,7 @@ function listFiles(directory: string, except: readonly string[]): [path: string,
     else throw unfit(path, "a plain file", "a link or a special file");
     if (found.length + waiting.length > MAX_FILES) throw unfit(directory, `at most ${MAX_FILES} files`, "more");
   }
-  return found;
+  return found.sort(([a], [b]) => compareCodeUnits(a, b));
 }
 
 function namesIn(directory: string): string[] {

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { canonicalJson, sha256Hex } from "@cvm-build/bytes";
 import { encodeAr, encodeTar } from "@cvm-build/fs-writer";
@@ -7,6 +8,10 @@ import { encodeLock, type Lock, type LockedPackage } from "@cvm-build/resolver";
 import type { Manifest } from "../manifest.ts";
 import { makeProject, type Project } from "../project.fixture.ts";
 import { storeOf } from "../store.ts";
+import { decodeDsse } from "./dsse.ts";
+import { verifyRelease } from "./release-keys.ts";
+import { releaseImage, type ReleaseReport, type ReleaseRequest } from "./release.ts";
+import type { ReleaseVerification } from "./verify-release.ts";
 
 /** A built image for tests: a few small packages in the store, and a folder as a build leaves it. */
 export interface BuiltImageFixture extends Disposable {
@@ -146,4 +151,23 @@ function manifestOf(image: { id: string; lock: Lock; lockText: string; efi: stri
     artifacts: sorted.artifacts.map((entry) => ({ ...entry, sizeBytes: 1 })),
     outputs: [{ name: `${id}.efi`, sizeBytes: efi.length, sha256: sha256Hex(efi) }],
   };
+}
+
+/** Releases the image. */
+export function release(
+  built: BuiltImageFixture,
+  request: Partial<ReleaseRequest> & { key: string },
+): Promise<ReleaseReport> {
+  return releaseImage({ choice: { image: built.image }, ...request }, built.project.surroundings);
+}
+
+/** Verifies a folder with the public half of a key that `writeKey` wrote. */
+export function verify(built: BuiltImageFixture, directory: string, key: string): ReleaseVerification {
+  return verifyRelease({ directory, key: `${key}.pub` }, built.project.surroundings);
+}
+
+/** What a release's provenance says. */
+export function statementOf(directory: string): Record<string, any> {
+  const envelope = readFileSync(join(directory, "node.provenance.json"), "utf8");
+  return JSON.parse(decodeDsse(envelope).payload.bytes.toString()) as Record<string, any>;
 }

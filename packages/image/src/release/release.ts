@@ -9,8 +9,9 @@ import { explainWriteFailure, type Generation, OutputDirectory } from "../output
 import { signerOptions } from "../signing.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { type Checksums, formatChecksums } from "./checksums.ts";
-import { fetchCopyrights } from "./copyrights.ts";
+import { type Copyrights, fetchCopyrights } from "./copyrights.ts";
 import { signDsse } from "./dsse.ts";
+import type { PackageLicense } from "./license/license-expression.ts";
 import { decodeMinisignPublicKey } from "./minisign/reader.ts";
 import { formatMinisignPublicKey, signMinisign } from "./minisign/writer.ts";
 import { IN_TOTO, provenanceStatement, UNNAMED_BUILDER } from "./provenance.ts";
@@ -59,7 +60,7 @@ export interface LicenseCount {
 }
 
 /** What a build left. */
-interface BuiltRelease {
+interface Build {
   directory: string;
   manifest: Manifest;
   lock: Lock;
@@ -96,7 +97,7 @@ export async function releaseImage(request: ReleaseRequest, surroundings: Surrou
   }
 }
 
-function readBuild(image: OutputDirectory): BuiltRelease {
+function readBuild(image: OutputDirectory): Build {
   const manifest = image.readJson<Manifest>("manifest.json");
   const file = join(image.path, LOCK_FILE);
   return { directory: image.path, manifest, lock: parseLock(image.read(LOCK_FILE) ?? "", { file }) };
@@ -119,11 +120,7 @@ function releaseOutput(
 /** Copies the image's files and writes what describes them. */
 function fillRelease(
   generation: Generation,
-  {
-    built,
-    copyrights,
-    signers,
-  }: { built: BuiltRelease; copyrights: Awaited<ReturnType<typeof fetchCopyrights>>; signers: ReleaseSigners },
+  { built, copyrights, signers }: { built: Build; copyrights: Copyrights; signers: ReleaseSigners },
 ): BillOfMaterials {
   const { directory, manifest, lock } = built;
   const { id } = manifest.image;
@@ -149,12 +146,12 @@ function fillRelease(
 /** Signs all that is in a release. */
 async function signRelease(
   generation: Generation,
-  { built, signers, request }: { built: BuiltRelease; signers: ReleaseSigners; request: ReleaseRequest },
+  { built, signers, request }: { built: Build; signers: ReleaseSigners; request: ReleaseRequest },
 ): Promise<void> {
   const { manifest, lock } = built;
   const { signer, minisign } = signers;
-  const names = [...new ReleaseFolder(generation.directory).files.keys()].sort();
-  const subjects: Checksums = new Map(names.map((name) => [name, generation.digest(name).sha256]));
+  const { files } = new ReleaseFolder(generation.directory);
+  const subjects: Checksums = new Map([...files.keys()].map((name) => [name, generation.digest(name).sha256]));
   const statement = provenanceStatement({
     manifest,
     lock,
@@ -188,7 +185,7 @@ function verifyOwn({ directory }: Generation, { signer, minisign }: ReleaseSigne
 }
 
 function countLicenses({ components }: BillOfMaterials): LicenseCount {
-  const count = (predicate: (license: BillOfMaterials["components"][number]["license"]) => boolean) =>
+  const count = (predicate: (license: PackageLicense) => boolean) =>
     components.filter(({ license }) => predicate(license)).length;
   return {
     components: components.length,

@@ -3,6 +3,7 @@ import { compareCodeUnits, type Sha256Hex } from "@cvm-build/bytes";
 import type { Lock } from "@cvm-build/resolver";
 import type { Manifest } from "../../manifest.ts";
 import { PROGRAM_VERSION } from "../../program.ts";
+import type { Copyrights } from "../copyrights.ts";
 import { type ExtractedLicense, type PackageLicense, packageLicense } from "../license/license-expression.ts";
 import { type LockedInput, lockedInputs } from "../locked-inputs.ts";
 
@@ -32,8 +33,7 @@ export interface BillInput {
   manifestSha256: Sha256Hex;
   imageSha256: Sha256Hex;
   lock: Lock;
-  /** Copyright files of the packages that have one, by the package's digest. */
-  copyrights: ReadonlyMap<Sha256Hex, Uint8Array>;
+  copyrights: Copyrights;
 }
 
 /** Collects the bill of materials of an image. */
