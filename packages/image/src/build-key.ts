@@ -46,6 +46,7 @@ function ukiFiles({ uki, validation, measure }: Profile): string[] {
   const companions = uki.companions.map(({ path }) => path);
   return [
     uki.splash,
+    ...uki.sections.map(({ path }) => path),
     ...companions,
     measure.secureBootVariables,
     secureBoot ? secureBootCertificate : undefined,

@@ -11,7 +11,6 @@ import type { ObtainedLock } from "./locking.ts";
 import type { Generation } from "./output.ts";
 import { PROGRAM_VERSION } from "./program.ts";
 import type { ImageSigners } from "./signing.ts";
-import type { WrittenUki } from "./uki-image.ts";
 
 /** `manifest.json`: what is in an image and how it got there. Holds nothing that depends on the machine or the hour. */
 export interface Manifest {
@@ -30,7 +29,8 @@ export interface Manifest {
   lock: { sha256: Sha256Hex; repositories: LockedRepository[] };
   packages: ManifestPackage[];
   artifacts: (LockedArtifact & { sizeBytes: number })[];
-  kernel: { release: string; package: string; sha256: Sha256Hex };
+  /** Absent from what has none, such as an add-on. */
+  kernel?: { release: string; package: string; sha256: Sha256Hex };
   stub: { package: string; packageVersion: string; version: string; path: string; sha256: Sha256Hex };
   /** Who signed what: by digests of the public key, and of the certificate where there is one. */
   signatures: ManifestSignature[];
@@ -45,6 +45,13 @@ export interface Manifest {
   /** Extended attributes that the image's format cannot carry. */
   losses: { path: string; xattr: string }[];
   outputs: { name: string; sizeBytes: number; sha256: Sha256Hex }[];
+}
+
+/** An image as it was written. */
+export interface WrittenImage {
+  /** Names of its files, with their folders. */
+  outputs: string[];
+  kernelCommandLine: string;
 }
 
 /** Who signed a part of the image. Nothing of a private key, nor of where it is. */
@@ -76,14 +83,14 @@ export function manifestOf(build: {
   rootfs: Rootfs;
   stub: { path: string; version: string; content: { sha256: Sha256Hex } };
   packed: PackedSegments;
-  uki: WrittenUki;
+  written: WrittenImage;
   signers: ImageSigners;
   artifacts: Inputs["artifacts"];
   /** Where the profiles are: what lies below is named relative to it. */
   directory: string;
   generation: Generation;
 }): Manifest {
-  const { profile, obtained, rootfs, stub, packed, uki, signers, artifacts, directory, generation } = build;
+  const { profile, obtained, rootfs, stub, packed, written, signers, artifacts, directory, generation } = build;
   const { lock } = obtained;
   const stubPackage = lock.packages.find(({ role }) => role === "stub");
   const installed = new Map(rootfs.packages.map((entry) => [entry.name, entry]));
@@ -95,7 +102,7 @@ export function manifestOf(build: {
       format: profile.output.format,
       profiles: profile.names,
       notices: profile.output.notices,
-      kernelCommandLine: uki.kernelCommandLine,
+      kernelCommandLine: written.kernelCommandLine,
       sourceDateEpochSec: profile.content.sourceDateEpochSec,
     },
     tools: { cvmBuild: PROGRAM_VERSION, ...lock.tools },
@@ -105,7 +112,13 @@ export function manifestOf(build: {
       return { ...entry, installed: { sizeBytes: own?.sizeBytes ?? 0, files: own?.fileCount ?? 0 } };
     }),
     artifacts: artifacts.map(({ locked, path }) => ({ ...locked, sizeBytes: statSync(path).size })),
-    kernel: { release: uki.kernel.release, package: uki.kernel.package, sha256: uki.kernel.image.sha256 },
+    ...(rootfs.kernel && {
+      kernel: {
+        release: rootfs.kernel.release,
+        package: rootfs.kernel.package,
+        sha256: rootfs.kernel.image.sha256,
+      },
+    }),
     stub: {
       package: stubPackage?.name ?? "",
       packageVersion: stubPackage?.version ?? "",
@@ -127,9 +140,7 @@ export function manifestOf(build: {
       sha256: segment.sha256,
     })),
     losses: packed.losses,
-    outputs: [...Object.values(uki.names), ...uki.beside]
-      .sort(compareCodeUnits)
-      .map((name) => ({ name, ...generation.digest(name) })),
+    outputs: [...written.outputs].sort(compareCodeUnits).map((name) => ({ name, ...generation.digest(name) })),
   };
 }
 

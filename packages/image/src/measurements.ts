@@ -57,14 +57,27 @@ export async function measureBuild(build: {
       ".cmdline": { setting: "Content.KernelCommandLine", file: uki.names.cmdline },
     },
   });
+  return measurementsOf(profile, {
+    name: uki.names.uki,
+    generation,
+    platforms: [platformMeasurements(name, prediction)],
+  });
+}
+
+/**
+ * The document of an image.
+ * @param options.name its file
+ * @param options.platforms none for what is not booted by itself
+ */
+export function measurementsOf(
+  { output }: Profile,
+  { name, generation, platforms }: { name: string; generation: Generation; platforms: PlatformMeasurements[] },
+): Measurements {
+  const { sha256 } = generation.digest(name);
   return {
     schema: "cvm-build.measurements/1",
-    image: {
-      id: profile.output.imageId,
-      version: profile.output.imageVersion,
-      sha256: generation.digest(uki.names.uki).sha256,
-    },
-    platforms: [platformMeasurements(name, prediction)],
+    image: { id: output.imageId, version: output.imageVersion, sha256 },
+    platforms,
   };
 }
 

@@ -1,13 +1,14 @@
 import { sep } from "node:path";
 import { canonicalJson, CvmError, FormatError } from "@cvm-build/bytes";
-import { packSegments, SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
+import { FileTree, packSegments, SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
-import { assembleRootfs, readStub } from "@cvm-build/rootfs";
+import { assembleRootfs, readStub, type Rootfs } from "@cvm-build/rootfs";
 import type { Store } from "@cvm-build/store";
+import { writeAddon } from "./addon-image.ts";
 import { fetchInputs, type Inputs } from "./inputs.ts";
 import { LOCK_FILE, type ObtainedLock } from "./locking.ts";
 import { manifestOf } from "./manifest.ts";
-import { measureBuild } from "./measurements.ts";
+import { measureBuild, measurementsOf } from "./measurements.ts";
 import type { Generation } from "./output.ts";
 import type { ImageSigners } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -24,6 +25,17 @@ export interface Build {
   surroundings: Surroundings;
   generation: Generation;
 }
+
+/** What an add-on has in place of a file system. */
+const NO_ROOTFS: Rootfs = {
+  tree: new FileTree({ mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, origin: { kind: "finisher", name: "none" } }),
+  finishers: [],
+  scripts: [],
+  packages: [],
+  phases: [],
+  setuid: [],
+  replacements: [],
+};
 
 /** How often a build begins: a prune that is under way may take something away twice. */
 const MAX_ATTEMPTS = 3;
@@ -84,15 +96,22 @@ function isAboutBytes(error: unknown): boolean {
   return error instanceof FormatError || (error instanceof Error && isAboutBytes(error.cause));
 }
 
-async function writeImage(
-  { profile, obtained, signers, store, surroundings, generation }: Build,
-  inputs: Inputs,
-): Promise<void> {
-  const { directory, workers, report, signal } = surroundings;
+async function writeImage(build: Build, inputs: Inputs): Promise<void> {
+  const made = build.profile.output.format === "addon" ? await makeAddon(build, inputs) : await makeUki(build, inputs);
+  const { obtained, generation, surroundings } = build;
+  const { measurements, ...parts } = made;
+  const manifest = manifestOf({ ...build, ...parts, directory: surroundings.directory });
+  generation.write("measurements.json", canonicalJson(measurements));
+  generation.write("manifest.json", canonicalJson(manifest));
+  generation.write(LOCK_FILE, obtained.text);
+}
+
+async function makeUki({ profile, signers, store, surroundings, generation }: Build, inputs: Inputs) {
+  const { workers, report, signal } = surroundings;
   const tools = { cache: store, workers, report };
   const { packages, artifacts } = inputs;
   const rootfs = await assembleRootfs({ profile, packages, artifacts }, tools);
-  const stub = await readStub(inputs.stub, tools);
+  const stub = await readStub(inputs.stub, { ...tools, kind: "linux" });
   signal?.throwIfAborted();
   const packed = await packSegments(rootfs.tree, {
     cache: store,
@@ -103,21 +122,15 @@ async function writeImage(
   });
   signal?.throwIfAborted();
   const { segments } = packed;
-  const uki = await writeUki({ profile, rootfs, stub, segments, signers, generation, threads: workers });
-  const measurements = await measureBuild({ profile, uki, generation, threads: workers });
-  const manifest = manifestOf({
-    profile,
-    obtained,
-    rootfs,
-    stub,
-    packed,
-    uki,
-    signers,
-    artifacts,
-    directory,
-    generation,
-  });
-  generation.write("measurements.json", canonicalJson(measurements));
-  generation.write("manifest.json", canonicalJson(manifest));
-  generation.write(LOCK_FILE, obtained.text);
+  const written = await writeUki({ profile, rootfs, stub, segments, signers, generation, threads: workers });
+  const measurements = await measureBuild({ profile, uki: written, generation, threads: workers });
+  return { rootfs, stub, packed, written, artifacts, measurements };
+}
+
+async function makeAddon({ profile, signers, store, surroundings, generation }: Build, inputs: Inputs) {
+  const { workers, report } = surroundings;
+  const stub = await readStub(inputs.stub, { cache: store, workers, report, kind: "addon" });
+  const written = await writeAddon({ profile, stub, signers, generation });
+  const measurements = measurementsOf(profile, { name: written.name, generation, platforms: [] });
+  return { rootfs: NO_ROOTFS, stub, packed: { segments: [], losses: [] }, written, artifacts: [], measurements };
 }

@@ -26,8 +26,8 @@ export interface WrittenUki {
   path: string;
   /** File names in the output directory. */
   names: { uki: string; kernel: string; initrd: string; cmdline: string };
-  /** Names of the files that it is booted with, with their folders. */
-  beside: string[];
+  /** Names of all its files, and of those that it is booted with, with their folders. */
+  outputs: string[];
   kernel: NonNullable<Rootfs["kernel"]>;
   kernelCommandLine: string;
   /** The boot phases that it reaches. */
@@ -77,7 +77,7 @@ export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
   return {
     path,
     names,
-    beside,
+    outputs: [...Object.values(names), ...beside],
     kernel,
     kernelCommandLine,
     phases,

@@ -3,6 +3,7 @@ import { type ByteSource, bytesSource } from "@cvm-build/bytes";
 import { readContent } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
+import { fileSections } from "./file-sections.ts";
 import { assembleUki, type SectionInput, SECTION_NAMES, type SectionName } from "@cvm-build/uki";
 import type { ImageSigners } from "./signing.ts";
 
@@ -14,6 +15,8 @@ export interface UkiPlan {
   stub: Buffer;
   /** What all profiles share; all of it where there are none. */
   shared: Sections;
+  /** Sections from files, which all profiles share too. */
+  fromFiles: SectionInput[];
   /** Each begins with `.profile`; the first is the image as it is without profiles. */
   profiles: Sections[];
   /** Of each way to boot, in the order of the profiles, whether policies are signed for it. */
@@ -47,6 +50,7 @@ export function planUki(build: {
       ...(uki.splash !== undefined && { ".splash": bytesSource(readFileSync(uki.splash)) }),
       ...policyKey(signers),
     },
+    fromFiles: fileSections(uki),
     profiles:
       ukiProfiles.length === 0
         ? []
@@ -66,7 +70,7 @@ export function planUki(build: {
  * @param policies what goes into `.pcrsig` for each way to boot, where there is any
  */
 export function assemblePlan(
-  { stub, shared, profiles }: UkiPlan,
+  { stub, shared, fromFiles, profiles }: UkiPlan,
   { policies, output }: { policies: readonly (string | undefined)[]; output: string },
 ): void {
   const signatures = policies.map((policy): Sections =>
@@ -74,10 +78,18 @@ export function assemblePlan(
   );
   assembleUki({
     stub: bytesSource(stub),
-    sections: inputsOf({ ...shared, ...(profiles.length === 0 && signatures[0]) }),
+    sections: joinInitrds([...inputsOf({ ...shared, ...(profiles.length === 0 && signatures[0]) }), ...fromFiles]),
     profiles: profiles.map((sections, index) => ({ sections: inputsOf({ ...sections, ...signatures[index] }) })),
     output,
   });
+}
+
+/** Several initrds are one section: the kernel unpacks one after the other. */
+function joinInitrds(sections: readonly SectionInput[]): SectionInput[] {
+  const initrds = sections.filter(({ name }) => name === ".initrd");
+  const others = sections.filter(({ name }) => name !== ".initrd");
+  if (initrds.length === 0) return others;
+  return [...others, { name: ".initrd", content: initrds.flatMap(({ content }) => content) }];
 }
 
 function inputsOf(sections: Sections): SectionInput[] {

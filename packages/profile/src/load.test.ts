@@ -35,7 +35,7 @@ describe("values", () => {
         sourceDateEpochSec: 0,
         environment: {},
       },
-      uki: { stubPackage: "systemd-boot-efi", companions: [] },
+      uki: { stubPackage: "systemd-boot-efi", sections: [], companions: [] },
       validation: { secureBoot: false, signExpectedPcr: false, signExpectedPcrKeys: [] },
       measure: { banks: ["sha1", "sha256", "sha384", "sha512"] },
       storage: {
@@ -100,7 +100,7 @@ describe("values", () => {
     const text = [
       "[Output]\nNotice=One # no\n  Two, three.\nCompressOutput=gz\nImageId=x\n",
       "[Measure]\nBanks=sha256\nSecureBootVariables=b.cred\nPhases=enter-initrd:leave-initrd\n",
-      "[UKI]\nStubRelease=bookworm\nCompanions=a.addon.efi b.cred:global\n",
+      "[UKI]\nStubRelease=bookworm\nSections=.ucode:b.cred\nCompanions=a.addon.efi b.cred:global\n",
       "[Validation]\nSecureBoot=yes\nSecureBootKey=pkcs11:token=t;object=db\nSecureBootCertificate=db.pem\n",
       "SignExpectedPcrKey=pcr.pem\nSignExpectedPcrKey=command:/usr/bin/kms sign\n",
       "[Distribution]\nRepositories=contrib\nSnapshot=20260528T084923Z\n",
@@ -116,6 +116,7 @@ describe("values", () => {
     expect(uki).toEqual({
       stubPackage: "systemd-boot-efi",
       stubRelease: "bookworm",
+      sections: [{ name: ".ucode", path: expect.stringMatching(/\/b\.cred$/) }],
       companions: [
         { path: expect.stringMatching(/\/a\.addon\.efi$/), scope: "uki" },
         { path: expect.stringMatching(/\/b\.cred$/), scope: "global" },

@@ -38,7 +38,7 @@ export interface DistributionSettings {
 
 /** `[Output]`: what the image is called and how it is written. */
 export interface OutputSettings {
-  format: "uki";
+  format: "uki" | "addon";
   imageId: string;
   imageVersion: string;
   /** Absolute. `build/` below the working directory unless set. */
@@ -96,6 +96,8 @@ export interface UkiSettings {
   stubRelease?: string;
   /** `Splash=`: path of a BMP image. */
   splash?: string;
+  /** `Sections=` (ours): sections from files, beside those that a build makes itself. */
+  sections: { name: string; path: string }[];
   /** `Companions=` (ours): files that stand beside the UKI on the ESP. */
   companions: Companion[];
 }

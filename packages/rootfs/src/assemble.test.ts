@@ -459,11 +459,11 @@ describe("readStub", () => {
   it("takes the stub of the package's architecture", async () => {
     using cache = new CacheFixture();
     const deb = writeDeb(join(folder, "stub"), { name: "systemd-boot-efi", version: "257", files: { [path]: "MZ" } });
-    const stub = await readStub(deb, { cache, workers: 1 });
+    const stub = await readStub(deb, { cache, workers: 1, kind: "linux" });
     expect(stub).toMatchObject({ path, version: "257" });
     expect(readContent(stub.content).toString()).toBe("MZ");
     const arm = { ...deb, locked: { ...deb.locked, architecture: "arm64" } };
-    await expect(readStub(arm, { cache, workers: 1 })).rejects.toThrow(
+    await expect(readStub(arm, { cache, workers: 1, kind: "linux" })).rejects.toThrow(
       "expected /usr/lib/systemd/boot/efi/linuxaa64.efi.stub in it",
     );
   });

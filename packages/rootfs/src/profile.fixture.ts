@@ -34,7 +34,7 @@ export function profileFixture(content: Partial<ContentSettings> = {}, rest: Par
       environment: {},
       ...content,
     },
-    uki: { stubPackage: "systemd-boot-efi", companions: [] },
+    uki: { stubPackage: "systemd-boot-efi", sections: [], companions: [] },
     validation: { secureBoot: false, signExpectedPcr: false, signExpectedPcrKeys: [] },
     measure: { banks: ["sha256"] },
     storage: {

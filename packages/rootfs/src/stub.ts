@@ -6,6 +6,9 @@ import { unpack, type UnpackTools } from "./packages/unpack.ts";
 /** UEFI's name of the machine in the stub's file name, by Debian's architecture. */
 const EFI_ARCHITECTURES: Readonly<Record<string, string>> = { amd64: "x64", arm64: "aa64" };
 
+/** What systemd's package holds, by the beginning of the file's name: the stub of UKIs and that of add-ons. */
+export type StubKind = "linux" | "addon";
+
 /** The systemd stub of a package. */
 export interface Stub {
   content: Content;
@@ -21,11 +24,11 @@ export interface Stub {
  */
 export async function readStub(
   { locked, path }: { locked: LockedPackage; path: string },
-  tools: UnpackTools,
+  { kind, ...tools }: UnpackTools & { kind: StubKind },
 ): Promise<Stub> {
   const { name, sizeBytes, sha256, version, architecture } = locked;
   const [payload] = await unpack([{ kind: "deb", name, path, sizeBytes, sha256 }], tools);
-  const file = `linux${EFI_ARCHITECTURES[architecture] ?? architecture}.efi.stub`;
+  const file = `${kind}${EFI_ARCHITECTURES[architecture] ?? architecture}.efi.stub`;
   const entry = payload?.index.entries.find((candidate) => candidate.path === `/usr/lib/systemd/boot/efi/${file}`);
   if (!payload || entry?.kind !== "file" || entry.sha256 === undefined) {
     throw new CvmError(

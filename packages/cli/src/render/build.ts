@@ -33,7 +33,7 @@ function renderFacts({ directory, upToDate, lock, manifest }: BuildReport, paint
     ],
     ["output", `${shortPath(directory)}/${uki?.name ?? ""}  ${renderSize(uki?.sizeBytes ?? 0)}`],
     ["sha256", uki?.sha256 ?? ""],
-    ["kernel", `${kernel.release}, stub ${stub.version} from ${stub.package} ${stub.packageVersion}`],
+    ["kernel", `${kernel?.release ?? "none"}, stub ${stub.version} from ${stub.package} ${stub.packageVersion}`],
     ["packages", `${inImage.length} resolved, ${withFiles.length} with files in the image; ${lockText(lock)}`],
     ["artefacts", artifacts.map(({ name, from }) => `${name} (${from})`).join(", ") || "none"],
     ["services", services.map(({ name, description }) => `${name} (${description})`).join(", ") || "none"],

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { type DefaultContext, filling, list, one } from "../setting.ts";
 import { choice, integer, path, textItem, uuid, NO, spell, YES } from "../value-kind.ts";
 
-const OTHER_FORMATS = "confext cpio directory disk esp none portable sysext tar oci addon".split(" ");
+const OTHER_FORMATS = "confext cpio directory disk esp none portable sysext tar oci".split(" ");
 
 const word = textItem("a name of letters, digits and -._", /^[A-Za-z0-9][A-Za-z0-9._-]*$/);
 
@@ -12,7 +12,7 @@ export const OUTPUT_SETTINGS = [
   filling("output.format", {
     section: "Output",
     name: "Format",
-    kind: one(choice(["uki"], { known: OTHER_FORMATS, useInstead: "only Format=uki can be built so far" })),
+    kind: one(choice(["uki", "addon"], { known: OTHER_FORMATS, useInstead: "only uki and addon can be built so far" })),
     default: () => "uki",
     match: "equal",
     specifier: "t",

@@ -25,6 +25,19 @@ const companion: ItemKind<Companion> = {
   format: ({ path, scope }) => (scope === "global" ? `${path}:global` : path),
 };
 
+/** Sections that come from files: all that a build does not make itself. */
+const FILE_SECTIONS = [".ucode", ".dtb", ".dtbauto", ".hwids", ".efifw", ".sbat", ".initrd"];
+
+const sectionFile: ItemKind<{ name: string; path: string }> = {
+  expected: `.NAME:FILE with one of ${FILE_SECTIONS.join(", ")}`,
+  parse(text, context) {
+    const [, name = "", path = ""] = /^([^:]*):(.*)$/s.exec(text) ?? [];
+    if (!FILE_SECTIONS.includes(name)) throw new ValueFault(this.expected, JSON.stringify(text));
+    return { name, path: existingPath.parse(path, context) };
+  },
+  format: ({ name, path }) => `${name}:${path}`,
+};
+
 /** Sections of our own. */
 export const OUR_SETTINGS = [
   filling("uki.stubPackage", {
@@ -55,6 +68,13 @@ export const OUR_SETTINGS = [
     besides: [{ suffix: "uki-profiles", take: "path" }],
     summary: "Files with a `[UKIProfile]` each, such as `Cmdline=` to add: more ways to boot the same UKI.",
   } satisfies SettingRow<string[]>,
+  filling("uki.sections", {
+    section: "UKI",
+    name: "Sections",
+    kind: list(sectionFile),
+    isOurs: true,
+    summary: "Sections from files, beside those that a build makes itself.",
+  }),
   filling("uki.companions", {
     section: "UKI",
     name: "Companions",
