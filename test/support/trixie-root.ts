@@ -8,7 +8,9 @@ import { join } from "node:path";
 export interface DebianRoot {
   /** The folder that stands for `/`. */
   path: string;
-  /** Runs one of its programs, such as `usr/bin/ukify`; Python scripts through its Python. Throws when it fails. */
+  /** The command that runs one of its programs, such as `usr/bin/ukify`; Python scripts through its Python. */
+  command(program: string): readonly [string, ...string[]];
+  /** Runs one of its programs and gives what it prints. Throws when it fails. */
   run(program: string, args: readonly string[]): string;
 }
 
@@ -22,13 +24,18 @@ const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 export function debianRoot(release: string, packages: readonly string[]): DebianRoot | undefined {
   return attempt(() => {
     if (process.arch !== "x64") throw new Error("expected an x86-64 machine");
-    return openRoot(unpack(download(release, { packages, wanted: /^/ })));
+    return openRoot(unpack(download(release, { packages, wanted: /^/, architecture: "amd64" })));
   });
 }
 
-/** As `debianRoot`, but only packages whose name matches: data files, such as stubs and kernels. */
-export function debianFiles(release: string, packages: readonly string[], wanted: RegExp): string | undefined {
-  return attempt(() => unpack(download(release, { packages, wanted })));
+/** As `debianRoot`, but only packages whose name matches: data files, such as stubs and kernels, of any architecture. */
+export function debianFiles(
+  release: string,
+  packages: readonly string[],
+  wanted: RegExp,
+  architecture: "amd64" | "arm64" = "amd64",
+): string | undefined {
+  return attempt(() => unpack(download(release, { packages, wanted, architecture })));
 }
 
 function attempt<T>(action: () => T): T | undefined {
@@ -41,31 +48,32 @@ function attempt<T>(action: () => T): T | undefined {
 }
 
 function openRoot(path: string): DebianRoot {
+  const command = (program: string): [string, ...string[]] => {
+    const isPython = /^#!.*python/.test(readFileSync(join(path, program)).toString("latin1", 0, 64));
+    const libraries = [LIBRARY_FOLDER, `${LIBRARY_FOLDER}/systemd`].map((folder) => join(path, folder)).join(":");
+    return [
+      join(path, LIBRARY_FOLDER, "ld-linux-x86-64.so.2"),
+      "--library-path",
+      libraries,
+      ...(isPython ? [join(path, "usr/bin/python3")] : []),
+      join(path, program),
+    ];
+  };
   return {
     path,
+    command,
     run(program, args) {
-      const isPython = /^#!.*python/.test(readFileSync(join(path, program)).toString("latin1", 0, 64));
-      const interpreter = isPython ? [join(path, "usr/bin/python3")] : [];
-      const result = spawnSync(
-        join(path, LIBRARY_FOLDER, "ld-linux-x86-64.so.2"),
-        [
-          "--library-path",
-          [LIBRARY_FOLDER, `${LIBRARY_FOLDER}/systemd`].map((folder) => join(path, folder)).join(":"),
-          ...interpreter,
-          join(path, program),
-          ...args,
-        ],
-        {
-          encoding: "utf8",
-          maxBuffer: 1 << 28,
-          env: {
-            PATH: "/usr/bin:/bin",
-            LC_ALL: "C.UTF-8",
-            PYTHONHOME: join(path, "usr"),
-            PYTHONDONTWRITEBYTECODE: "1",
-          },
+      const [loader, ...rest] = command(program);
+      const result = spawnSync(loader, [...rest, ...args], {
+        encoding: "utf8",
+        maxBuffer: 1 << 28,
+        env: {
+          PATH: "/usr/bin:/bin",
+          LC_ALL: "C.UTF-8",
+          PYTHONHOME: join(path, "usr"),
+          PYTHONDONTWRITEBYTECODE: "1",
         },
-      );
+      });
       if (result.status === 0) return result.stdout;
       throw new Error(`cannot run ${program} ${args.join(" ")}: ${result.error?.message ?? result.stderr}`);
     },
@@ -85,15 +93,19 @@ function unpack(files: readonly string[]): string {
 }
 
 /** Fetches packages with the host's apt into our own state, from the host's mirror, signatures checked. */
-function download(release: string, request: { packages: readonly string[]; wanted: RegExp }): string[] {
-  const folder = join(cacheFolder(), `apt-${release}`);
+function download(
+  release: string,
+  request: { packages: readonly string[]; wanted: RegExp; architecture: string },
+): string[] {
+  const { architecture: wantedArchitecture } = request;
+  const folder = join(cacheFolder(), `apt-${release}${wantedArchitecture === "amd64" ? "" : `-${wantedArchitecture}`}`);
   const archives = join(folder, "cache/archives");
   mkdirSync(join(folder, "lists/partial"), { recursive: true });
   mkdirSync(join(archives, "partial"), { recursive: true });
   const config = join(folder, "apt.conf");
   writeFileSync(join(folder, "sources.list"), `deb [signed-by=${KEYRING}] ${hostMirror()} ${release} main\n`);
   writeFileSync(join(folder, "status"), "");
-  writeFileSync(config, aptConfig(folder));
+  writeFileSync(config, aptConfig(folder, wantedArchitecture));
   const apt = (args: readonly string[]) =>
     execFileSync("apt-get", ["-q", "-y", ...args], {
       encoding: "utf8",
@@ -122,7 +134,7 @@ function download(release: string, request: { packages: readonly string[]; wante
   }
 }
 
-function aptConfig(folder: string): string {
+function aptConfig(folder: string, architecture: string): string {
   return [
     `Dir::State "${folder}";`,
     `Dir::State::lists "${folder}/lists";`,
@@ -133,7 +145,8 @@ function aptConfig(folder: string): string {
     `Dir::Etc::preferencesparts "${folder}/none";`,
     `Dir::Etc::preferences "${folder}/none";`,
     `APT::Install-Recommends "0";`,
-    `APT::Architecture "amd64";`,
+    `APT::Architecture "${architecture}";`,
+    `APT::Architectures "${architecture}";`,
     `APT::Sandbox::User "";`,
     `Acquire::Languages "none";`,
     // Sid's index may be past its date on a mirror that lags; signatures are still checked.
