@@ -9,6 +9,7 @@ import { requirePeers } from "../support/peers.ts";
 
 const OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 const PROFILE = "[Output]\nImageId=signed\n[Content]\nUnifiedKernelImageProfiles=rescue.conf\n";
+const ADDON = "[Output]\nFormat=addon\n[Content]\nKernelCommandLine=from.addon=%i\n";
 const RESCUE = "[UKIProfile]\nProfile=\n  ID=rescue\n  TITLE=Rescue\nCmdline=systemd.unit=rescue.target\n";
 
 /** From no key to a proof with Secure Boot on, as a user goes. */
@@ -16,17 +17,27 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm", "sbverify", "sbsign
   const scratch = mkdtempSync(join(tmpdir(), "cvm-signed-"));
   const key = (name: string) => join(scratch, "keys", name);
   const image = join(scratch, "build/signed/signed.efi");
-  const settings = [
+  const output = [`Output.OutputDirectory=${join(scratch, "build")}`];
+  const secureBoot = [
     "Validation.SecureBoot=yes",
     `Validation.SecureBootKey=${key("db.key")}`,
     `Validation.SecureBootCertificate=${key("db.crt")}`,
+  ];
+  const settings = [
+    ...secureBoot,
     "Validation.SignExpectedPcr=yes",
     `Validation.SignExpectedPcrKey=${key("tpm2-pcr-private-key.pem")}`,
     `Measure.SecureBootVariables=${key("OVMF_VARS.fd")}`,
-    `UKI.Companions=${join(scratch, "token.cred")}`,
-    `Output.OutputDirectory=${join(scratch, "build")}`,
-  ].flatMap((setting) => ["--set", setting]);
-  const profiles = ["--profile", "minimal", "--profile", "signed"];
+    `UKI.Companions=${["token.cred", "good/good.addon.efi", "bad/bad.addon.efi"].map((name) => join(scratch, "build", name)).join(" ")}`,
+    ...output,
+  ];
+  const profiles = ["minimal", "signed"];
+  const build = (names: readonly string[], assignments: readonly string[], ...more: string[]) =>
+    cvmBuildJson<BuildReport>([
+      ...["build", "-C", scratch, ...more],
+      ...names.flatMap((name) => ["--profile", name]),
+      ...assignments.flatMap((assignment) => ["--set", assignment]),
+    ]);
   let built: BuildReport;
 
   beforeAll(async () => {
@@ -38,15 +49,18 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm", "sbverify", "sbsign
     const own = makeFolder(join(scratch, "profiles/signed"));
     writeFileSync(join(own, "cvm.conf"), PROFILE);
     writeFileSync(join(own, "rescue.conf"), RESCUE);
-    writeFileSync(join(scratch, "token.cred"), "a credential");
+    writeFileSync(join(makeFolder(join(scratch, "build")), "token.cred"), "a credential");
+    writeFileSync(join(makeFolder(join(scratch, "profiles/addon")), "cvm.conf"), ADDON);
     await cvmBuildJson(["keys", join(scratch, "keys"), "--name", "Test", "--variable-store", OVMF_VARS]);
-    built = await cvmBuildJson<BuildReport>(["build", "-C", scratch, ...profiles, ...settings]);
+    await build(["addon"], ["Output.ImageId=good", ...secureBoot, ...output]);
+    await build(["addon"], ["Output.ImageId=bad", ...output]);
+    built = await build(profiles, settings);
   });
   afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
   it("is the same again, byte for byte", async () => {
     const before = readFileSync(image);
-    const again = await cvmBuildJson<BuildReport>(["build", "-C", scratch, ...profiles, ...settings, "--force"]);
+    const again = await build(profiles, settings, "--force");
     expect(again.upToDate).toBe(false);
     expect(readFileSync(image).equals(before)).toBe(true);
   });
@@ -71,8 +85,12 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm", "sbverify", "sbsign
     const proof = await cvmBuildJson<Proof>(["prove", join(scratch, "build/signed"), "--timeout", "240"]);
     expect(proof.agrees).toBe(true);
     const logged = Object.fromEntries(proof.registers.map(({ pcr, events }) => [pcr, events.length]));
-    // The stub vouches for the kernel: no event of PCR 4. Variables, separator and one authority: seven of PCR 7.
-    expect(logged).toMatchObject({ 4: 3, 7: 7, 9: 2, 12: 1, 13: 0 });
+    // Action, separator, UKI and the signed add-on: the stub vouches for the kernel, and nobody for the other add-on.
+    // Variables, separator and one authority for both. The add-on's command line, and the credential.
+    expect(logged).toMatchObject({ 4: 4, 7: 7, 9: 2, 12: 2, 13: 0 });
+    const [platform] = built.measurements.platforms;
+    expect(platform?.refused.map(({ path }) => path)).toEqual(["/EFI/BOOT/BOOTX64.EFI.extra.d/bad.addon.efi"]);
+    expect(platform?.events.filter(({ register }) => register === "pcr12")[0]?.label).toBe("from.addon=good");
     expect(proof.machine.firmware.path).toMatch(/secboot/);
   });
 
