@@ -5,7 +5,7 @@ import { record, u16le, u32le, type ValueOf } from "@cvm-build/bytes";
  * @see Microsoft PE Format, "The Attribute Certificate Table (Image Only)"
  */
 export const WinCertificate = record("WIN_CERTIFICATE", 8, {
-  /** With the header; the padding to 8 bytes may be counted or not. */
+  /** With the header; osslsigncode counts the padding to 8 bytes, sbsign does not. */
   lengthBytes: [0x00, u32le],
   revision: [0x04, u16le],
   certificateType: [0x06, u16le],

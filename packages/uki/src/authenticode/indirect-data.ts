@@ -1,5 +1,5 @@
-import { DerTag, type DerValue, FormatError } from "@cvm-build/bytes";
-import { decodeObjectIdentifier, DerFields } from "../asn1/reader.ts";
+import { DerTag, type DerValue } from "@cvm-build/bytes";
+import { DerFields } from "../asn1/reader.ts";
 import { constructed, NO_BITS, NULL, objectIdentifier, octetString, primitive, sequence } from "../asn1/writer.ts";
 import { readAlgorithm } from "../cms/certificate.ts";
 import { DIGEST_OID } from "../cms/format.ts";
@@ -32,15 +32,12 @@ export function encodeIndirectData(hash: SignatureHash, imageDigest: Buffer): Bu
 
 /**
  * Reads an image's digest out of an `SpcIndirectDataContent`.
- * @throws FormatError where the content is for something that is no PE image
+ * @throws FormatError where the content is none
  */
 export function readIndirectData(content: DerValue | undefined): IndirectData {
   const fields = new DerFields(content, DerTag.sequence, "SpcIndirectDataContent");
-  const data = new DerFields(fields.take(DerTag.sequence, "data"), DerTag.sequence, "SpcAttributeTypeAndOptionalValue");
-  const type = decodeObjectIdentifier(data.take(DerTag.objectIdentifier, "type").contents, data.place("type"));
-  if (type !== SPC_PE_IMAGE_DATA) {
-    throw new FormatError(data.place("type"), `expected ${SPC_PE_IMAGE_DATA} (SpcPeImageData), got ${type}`);
-  }
+  // What kind of thing it is, firmware does not look at, and pesign names another kind: the digest decides.
+  fields.take(DerTag.sequence, "data");
   const info = new DerFields(fields.take(DerTag.sequence, "messageDigest"), DerTag.sequence, "DigestInfo");
   fields.end();
   const { algorithm } = readAlgorithm(info.take(DerTag.sequence, "digestAlgorithm"));

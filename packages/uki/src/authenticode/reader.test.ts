@@ -33,7 +33,7 @@ describe("readCertificateTable", () => {
     expect(dumpCertificateTable(bytesSource(signed))).toBe(
       [
         "[certificate at 0x800]",
-        "lengthBytes = 0x4df",
+        "lengthBytes = 0x4e0",
         "revision = 0x200",
         "certificateType = 0x2",
         "version = 1",

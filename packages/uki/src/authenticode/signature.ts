@@ -12,7 +12,7 @@ export interface AuthenticodeSignature {
 /**
  * Reads an Authenticode signature.
  * @param bytes DER `ContentInfo`, and zeros up to the next multiple of 8 where they were counted in
- * @throws FormatError where it is none, is for something else than an image, or has not one signer
+ * @throws FormatError where it is none, or has not one signer
  */
 export function readSignature(bytes: Buffer): AuthenticodeSignature {
   const { encoded } = readDer(bytes);

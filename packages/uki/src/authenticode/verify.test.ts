@@ -101,18 +101,6 @@ describe("verifyPe", () => {
       `expected image digest ${"00".repeat(32)}, got 4fb9622f`,
     ],
     [
-      "one of something that is no image",
-      () =>
-        signature({
-          content: {
-            type: SPC_INDIRECT_DATA,
-            bytes: Buffer.from(encodeIndirectData("sha256", imageDigest)).fill(0x1e, 13, 14),
-            tag: DerTag.sequence,
-          },
-        }),
-      "(SpcPeImageData), got",
-    ],
-    [
       "one with bytes after it",
       async () => Buffer.concat([await signature(), Buffer.of(1)]),
       "expected zeros after it",

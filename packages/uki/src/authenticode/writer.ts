@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync } from "node:fs";
-import { alignUp, type CvmErrorOptions, openFileSource, paddingTo, writeFully } from "@cvm-build/bytes";
+import { alignUp, type CvmErrorOptions, openFileSource, writeFully } from "@cvm-build/bytes";
 import { ukiError } from "../error.ts";
 import { DataDirectory, OptionalHeader64, SECURITY_DIRECTORY } from "../pe/format.ts";
 import { type PeImage, readPeHeaders } from "../pe/reader.ts";
@@ -88,16 +88,16 @@ function encodeEntry(name: string, signature: Buffer): Buffer {
       hint: "leave out certificates that verifiers have, such as the root's",
     });
   }
-  const lengthBytes = WinCertificate.sizeBytes + signature.length;
-  return Buffer.concat([
-    WinCertificate.encode({
-      lengthBytes,
-      revision: WIN_CERT_REVISION_2_0,
-      certificateType: WIN_CERT_TYPE_PKCS_SIGNED_DATA,
-    }),
-    signature,
-    Buffer.alloc(paddingTo(lengthBytes, CERTIFICATE_ALIGNMENT_BYTES)),
-  ]);
+  // The padding is counted, as in Microsoft's own: osslsigncode 2.5 refuses a table that is larger than its entry.
+  const lengthBytes = alignUp(WinCertificate.sizeBytes + signature.length, CERTIFICATE_ALIGNMENT_BYTES);
+  const entry = Buffer.alloc(lengthBytes);
+  WinCertificate.encode({
+    lengthBytes,
+    revision: WIN_CERT_REVISION_2_0,
+    certificateType: WIN_CERT_TYPE_PKCS_SIGNED_DATA,
+  }).copy(entry);
+  signature.copy(entry, WinCertificate.sizeBytes);
+  return entry;
 }
 
 /** Sets where signatures stand, then the checksum, which covers that. Firmware looks at the first only. */
