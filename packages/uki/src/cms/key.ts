@@ -14,17 +14,21 @@ export interface KeyDescription {
 /** What `describeKey` takes, for messages. */
 export const SUPPORTED_KEYS = "RSA of 2048 to 4096 bits, P-256 or P-384";
 
+/** Keys in use have 65537; a huge one would make each verification cost as much as a signature. */
+const MAX_RSA_EXPONENT = 2n ** 32n;
+
 const CURVES: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384" };
 
 /**
- * Says what a public key is, and whether it is one that firmware verifies.
+ * Says what a public key is, and whether it is one that images and variables are signed with.
  * @see RFC 8017 (RSA); RFC 5480, 2.1.1.1 (curves)
  */
 export function describeKey(key: KeyObject | undefined): KeyDescription {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key ?? {};
   if (type === "rsa") {
-    const bits = details?.modulusLength ?? 0;
-    return { ...(bits >= 2048 && bits <= 4096 && { kind: "rsa" }), name: `RSA-${bits}` };
+    const { modulusLength = 0, publicExponent = 0n } = details ?? {};
+    if (publicExponent > MAX_RSA_EXPONENT) return { name: `RSA-${modulusLength} with an exponent above 2^32` };
+    return { ...(modulusLength >= 2048 && modulusLength <= 4096 && { kind: "rsa" }), name: `RSA-${modulusLength}` };
   }
   if (type === "ec") {
     const curve = details?.namedCurve ?? "unnamed curve";
