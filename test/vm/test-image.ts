@@ -9,8 +9,11 @@ import { debianKernel, debianStub } from "../support/uki-parts.ts";
 /** What the guest prints when it has said everything. */
 export const READY = "GUEST-READY";
 
-/** The guest tells what it sees of its TPM, as a peer that shares nothing with us but the TPM and the firmware's log. */
-const INIT = `#!/bin/busybox sh
+/**
+ * The start of a guest's script: it tells what it sees of its TPM, as a peer that shares nothing with us but the TPM and
+ * the firmware's log.
+ */
+export const TELL_REGISTERS = `#!/bin/busybox sh
 /bin/busybox --install /bin
 export PATH=/bin
 mount -t proc proc /proc
@@ -21,7 +24,9 @@ cd /sys/class/tpm/tpm0
 for bank in sha1 sha256 sha384 sha512; do
   for pcr in pcr-$bank/*; do echo "$pcr=$(cat $pcr)"; done
 done
-echo "log=$(sha256sum < /sys/kernel/security/tpm0/binary_bios_measurements)"
+echo "log=$(sha256sum < /sys/kernel/security/tpm0/binary_bios_measurements)"`;
+
+const INIT = `${TELL_REGISTERS}
 echo ${READY}
 case $(cat /proc/cmdline) in *test=poweroff*) sleep 5; poweroff -f ;; esac
 exec sh
@@ -38,7 +43,11 @@ export function makeTestImage(directory: string, then: "shell" | "poweroff"): st
   const busybox = debianFiles("trixie", ["busybox-static"], /^busybox-static$/);
   if (kernel === undefined || stub === undefined || busybox === undefined) return undefined;
   const initrd = join(directory, `${then}.initrd`);
-  writeFileSync(initrd, gzipSync(makeInitrd(readFileSync(join(busybox, "usr/bin/busybox"))), { level: 1 }));
+  const files = makeInitrd([
+    { path: "bin/busybox", content: readFileSync(join(busybox, "usr/bin/busybox")) },
+    { path: "init", content: INIT },
+  ]);
+  writeFileSync(initrd, gzipSync(files, { level: 1 }));
   const output = join(directory, `${then}.efi`);
   using stubSource = openFileSource(stub);
   using kernelSource = openFileSource(kernel.path);
@@ -54,12 +63,12 @@ export function makeTestImage(directory: string, then: "shell" | "poweroff"): st
   return output;
 }
 
-function makeInitrd(busybox: Buffer): Buffer {
+/** Makes a cpio archive of programs, with the folders that a guest mounts things on. */
+export function makeInitrd(files: readonly { path: string; content: Uint8Array | string }[]): Buffer {
   const directories = ["bin", "proc", "sys", "dev"].map((name) => newcEntry(name, 0o40755, Buffer.alloc(0)));
   return Buffer.concat([
     ...directories,
-    newcEntry("bin/busybox", 0o100755, busybox),
-    newcEntry("init", 0o100755, Buffer.from(INIT)),
+    ...files.map(({ path, content }) => newcEntry(path, 0o100755, Buffer.from(content as string))),
     newcEntry("TRAILER!!!", 0, Buffer.alloc(0)),
   ]);
 }
