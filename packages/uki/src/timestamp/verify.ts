@@ -8,7 +8,7 @@ import type { Timestamp } from "./reader.ts";
 
 /** What came out for a time stamp. */
 export interface TimestampVerification extends SignerVerification {
-  /** When, as the authority says: ISO 8601, UTC; absent where the stamp cannot be read. */
+  /** When, as the authority says: ISO 8601, UTC; absent where there is a problem with the stamp. */
   time?: string;
 }
 
@@ -20,11 +20,10 @@ export function verifyTimestamp(
   timestamp: Timestamp,
   options: { stamped: Buffer; trusted: readonly X509Certificate[] },
 ): TimestampVerification {
-  const { time, signed } = timestamp;
-  const [verification, ...more] = verifySignedData(signed, { trusted: options.trusted });
-  if (!verification || more.length > 0) return { time, problem: "expected a time stamp of one signer" };
+  const [verification, ...more] = verifySignedData(timestamp.signed, { trusted: options.trusted });
+  if (!verification || more.length > 0) return { problem: "expected a time stamp of one signer" };
   const problem = verification.problem ?? findProblem(timestamp, { ...options, verification });
-  return { time, ...verification, ...(problem !== undefined && { problem }) };
+  return { ...verification, ...(problem === undefined ? { time: timestamp.time } : { problem }) };
 }
 
 function findProblem(
