@@ -1,15 +1,19 @@
+import type { X509Certificate } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CvmError, openFileSource } from "@cvm-build/bytes";
 import {
+  certificateList,
   enrolledVariables,
   generateKeySet,
   generatePcrKey,
   type KeyAlgorithm,
   type KeyFile,
+  readCertificates,
   writeVariableStore,
 } from "@cvm-build/uki";
 import { explainWriteFailure } from "./output.ts";
+import { signerOptions } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** A set of keys to make. */
@@ -24,6 +28,8 @@ export interface KeysRequest {
   validYears: number;
   /** An empty variable store of OVMF's, such as OVMF_VARS_4M.fd, to enrol the keys into. */
   variableStore?: string;
+  /** Files of other people's certificates, whose images the machine is to start too. */
+  dbCertificates: string[];
 }
 
 /** What was made. */
@@ -47,6 +53,10 @@ export async function makeKeys(request: KeysRequest, surroundings: Surroundings)
   const notAfter = new Date(notBefore);
   notAfter.setUTCFullYear(notBefore.getUTCFullYear() + request.validYears);
   const owner = request.owner ?? randomGuid(randomBytes);
+  const others: X509Certificate[] = [];
+  for (const reference of request.dbCertificates) {
+    others.push(...(await readCertificates(reference, signerOptions(surroundings))));
+  }
   const { files, variables } = await generateKeySet({
     algorithm: request.algorithm,
     names: { PK: `${request.name} PK`, KEK: `${request.name} KEK`, db: `${request.name} db` },
@@ -54,6 +64,7 @@ export async function makeKeys(request: KeysRequest, surroundings: Surroundings)
     notAfter,
     owner,
     randomBytes,
+    more: { db: others.map(({ raw }) => certificateList({ owner, der: raw })) },
   });
   const all: KeyFile[] = [...files, ...(await generatePcrKey())];
   if (request.variableStore !== undefined) {

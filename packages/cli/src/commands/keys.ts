@@ -1,6 +1,6 @@
 import { type KeyAlgorithm, type KeysReport, makeKeys, type Surroundings } from "@cvm-build/image";
 import type { Command, Flags, Outcome } from "../command.ts";
-import { number, text } from "../flags.ts";
+import { number, text, texts } from "../flags.ts";
 import type { Painter } from "../render/painter.ts";
 
 /** The kinds of key, without loading what makes them. */
@@ -45,6 +45,13 @@ export const keys: Command = {
         describe: "How long the certificates are valid, which no firmware looks at",
         default: 20,
       })
+      .option("db-cert", {
+        type: "string",
+        array: true,
+        nargs: 1,
+        describe: "Somebody else's certificate for db, whose images the machine starts too",
+        default: [],
+      })
       .option("variable-store", {
         type: "string",
         requiresArg: true,
@@ -59,6 +66,7 @@ export const keys: Command = {
       algorithm,
       name: text(flags, "name") ?? "",
       ...(owner !== undefined && { owner }),
+      dbCertificates: texts(flags, "db-cert"),
       validYears: number(flags, "valid-years") ?? 0,
       ...(variableStore !== undefined && { variableStore }),
     };
