@@ -9,6 +9,7 @@ import {
   signPe,
   type SigningRequest,
   type TimestampAuthority,
+  type TrustOptions,
   verifyDetached,
   verifyPe,
 } from "@cvm-build/uki";
@@ -46,6 +47,8 @@ export interface VerifyRequest {
   image: string;
   /** Files of certificates to trust: authorities, or signers' own. */
   certificates: string[];
+  /** Files of certificates of authorities that say when an image was signed. */
+  timestampCertificates: string[];
   /** A file with the signature, where it is not in the image. */
   detached?: string;
 }
@@ -69,8 +72,8 @@ export interface SignatureReport {
   algorithm: string;
   /** What is wrong, in words. */
   problem?: string;
-  /** When it was made, as a time stamp in it says. */
-  timestamp?: string;
+  /** When it was made, as a time stamp in it says, and whether by an authority that is trusted. */
+  timestamp?: { time: string; isTrusted: boolean };
 }
 
 /** How long a time stamp may take, and how large it may be. */
@@ -104,13 +107,17 @@ export async function signImage(request: SignRequest, surroundings: Surroundings
  */
 export async function verifyImage(request: VerifyRequest, surroundings: Surroundings): Promise<VerifyImageReport> {
   const options = signerOptions(surroundings);
-  const trusted = [];
-  for (const reference of request.certificates) trusted.push(...(await readCertificates(reference, options)));
+  const readAll = async (references: readonly string[]) =>
+    (await Promise.all(references.map((reference) => readCertificates(reference, options)))).flat();
+  const trust: TrustOptions = {
+    trusted: await readAll(request.certificates),
+    timestampTrusted: await readAll(request.timestampCertificates),
+  };
   const image = resolve(surroundings.invocationDirectory, request.image);
   using source = openImage(image);
   const signatures = request.detached
-    ? [verifyDetached(source, readSignature(resolve(surroundings.invocationDirectory, request.detached)), { trusted })]
-    : verifyPe(source, { trusted }).signatures;
+    ? [verifyDetached(source, readSignature(resolve(surroundings.invocationDirectory, request.detached)), trust)]
+    : verifyPe(source, trust).signatures;
   return { image, isTrusted: signatures.some(({ isTrusted }) => isTrusted), signatures: signatures.map(reportOf) };
 }
 
@@ -121,7 +128,9 @@ function reportOf({ certificate, chain, key, hash, problem, timestamp, isTrusted
     chain: (chain ?? []).map(({ subject }) => nameOf(subject)),
     algorithm: [key, hash].filter((part) => part !== undefined).join(" "),
     ...(problem !== undefined && { problem }),
-    ...(timestamp?.time && { timestamp: timestamp.time }),
+    ...(timestamp?.time !== undefined && {
+      timestamp: { time: timestamp.time, isTrusted: timestamp.chain !== undefined },
+    }),
   };
 }
 

@@ -22,6 +22,13 @@ export const verify: Command = {
         demandOption: true,
         describe: "A certificate to trust: the signer's own, or its authority's",
       })
+      .option("timestamp-cert", {
+        type: "string",
+        array: true,
+        nargs: 1,
+        describe: "A certificate of an authority that says when images were signed",
+        default: [],
+      })
       .option("detached", {
         type: "string",
         requiresArg: true,
@@ -32,6 +39,7 @@ export const verify: Command = {
     const request = {
       image: text(flags, "image") ?? "",
       certificates: texts(flags, "cert"),
+      timestampCertificates: texts(flags, "timestamp-cert"),
       ...(detached !== undefined && { detached }),
     };
     const report = await verifyImage(request, surroundings);
@@ -63,6 +71,8 @@ function renderSignature(signature: SignatureReport, painter: Painter): string {
   return [
     `signature  ${[subject ?? "no certificate", algorithm, state].filter(Boolean).join(", ")}\n`,
     chain.length > 1 ? `  chain    ${chain.join(" ← ")}\n` : "",
-    timestamp === undefined ? "" : `  made     ${timestamp}, says its time stamp, which is not verified here\n`,
+    timestamp === undefined
+      ? ""
+      : `  made     ${timestamp.time}, says ${timestamp.isTrusted ? "a trusted" : "an unknown"} authority\n`,
   ].join("");
 }
