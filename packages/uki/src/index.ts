@@ -28,10 +28,14 @@ export { type UkiErrorCode } from "./error.ts";
 export { type EfiFirmware, encodeEfiFirmware } from "./efi-firmware.ts";
 export { type HwidDevice, type HwidFile } from "./hwids/description.ts";
 export { readHwidDirectory } from "./hwids/directory.ts";
-export { dumpHwids } from "./hwids/dump.ts";
-export { readHwids } from "./hwids/reader.ts";
 export { encodeHwids } from "./hwids/writer.ts";
-export { type ImageKind, type InspectedProfile, inspectUki, type UkiInspection } from "./inspect.ts";
+export {
+  type ImageKind,
+  type InspectedProfile,
+  type InspectedSignature,
+  inspectUki,
+  type UkiInspection,
+} from "./inspect.ts";
 export { type InspectedSection } from "./inspect-section.ts";
 export { microcodeArchives, type MicrocodeFile } from "./microcode.ts";
 export { readKernelRelease } from "./kernel/release.ts";

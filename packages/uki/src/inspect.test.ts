@@ -1,5 +1,6 @@
 import { bytesSource } from "@cvm-build/bytes";
 import { describe, expect, it } from "vitest";
+import { makeImage, makeSigned } from "./authenticode/image.fixture.ts";
 import { makeDeviceTree } from "./device-tree.fixture.ts";
 import { encodeEfiFirmware } from "./efi-firmware.ts";
 import { encodeHwids } from "./hwids/writer.ts";
@@ -33,11 +34,33 @@ describe("inspectUki", () => {
   });
 
   it.each([
-    [0x8664, "x86-64"],
-    [0xaa64, "aarch64"],
-    [0x1234, "machine 0x1234"],
-  ])("names machine 0x%s", (machine, name) => {
+    ["x86-64", 0x8664],
+    ["aarch64", 0xaa64],
+    ["machine 0x1234", 0x1234],
+  ])("names %s", (name, machine) => {
     expect(inspect(makeStub("257", { coff: { machine } })).machine).toBe(name);
+  });
+
+  it("says who has signed, and whether it is this image that was signed", async () => {
+    const signed = await makeSigned();
+    const [signature, ...more] = inspect(signed).signatures ?? [];
+    expect(more).toEqual([]);
+    expect(signature).toMatchObject({
+      subject: expect.stringContaining("CN=") as string,
+      key: "RSA-2048",
+      hash: "sha256",
+    });
+    expect(signature?.problem).toBeUndefined();
+    expect(signature?.digest).toBe(inspect(makeImage()).authenticode.sha256);
+    signed.write("CODE", signed.indexOf("code"), "latin1");
+    expect(inspect(signed).signatures?.[0]?.problem).toContain("expected image digest");
+    expect(inspect(makeImage()).signatures).toBeUndefined();
+    const damaged = makePe({
+      sections: [{ name: ".text", content: "x" }],
+      trailing: Buffer.alloc(16),
+      securityBytes: 16,
+    });
+    expect(inspect(damaged).signatures).toEqual([{ problem: expect.stringContaining("WIN_CERTIFICATE") as string }]);
   });
 
   it("shows what is chosen by hardware, all of it, and what is damaged", () => {

@@ -1,4 +1,13 @@
-import { type ByteSource, HASH_ALGORITHMS, type HashAlgorithm, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
+import {
+  type ByteSource,
+  FormatError,
+  HASH_ALGORITHMS,
+  type HashAlgorithm,
+  type Sha256Hex,
+  sourceSha256,
+} from "@cvm-build/bytes";
+import { verifyPe } from "./authenticode/verify.ts";
+import { oneLineName } from "./cms/name.ts";
 import { type InspectedSection, inspectSections } from "./inspect-section.ts";
 import { readZbootPayload } from "./kernel/zboot.ts";
 import { ARM64_IMAGE_MAGIC } from "./kernel/format.ts";
@@ -37,7 +46,21 @@ export interface UkiInspection {
   sbat?: string;
   /** Authenticode digest by algorithm, lower-case hex: what firmware measures and what signatures sign. */
   authenticode: Record<HashAlgorithm, string>;
-  signed: boolean;
+  /** In the order in which they stand; left out where there is none. */
+  signatures?: InspectedSignature[];
+}
+
+/** A signature of an image. Whom to trust is not asked here: `verifyPe` says. */
+export interface InspectedSignature {
+  /** The signer's, on one line. */
+  subject?: string;
+  /** Such as `RSA-2048`. */
+  key?: string;
+  hash?: string;
+  /** The image's Authenticode digest as the signature has it, lower-case hex. */
+  digest?: string;
+  /** Why it is no signature of this image, or cannot be read; absent where it is one. */
+  problem?: string;
 }
 
 /** One profile of a multi-profile UKI. */
@@ -81,10 +104,22 @@ export function inspectUki(source: ByteSource): UkiInspection {
       osrel: textOf(uki.base, ".osrel"),
       uname: textOf(uki.base, ".uname"),
       sbat: readSbat(uki.pe),
+      signatures: inspectSignatures(uki),
     }),
     authenticode: authenticodeDigests(source, HASH_ALGORITHMS),
-    signed: (uki.pe.directories[SECURITY_DIRECTORY]?.sizeBytes ?? 0) > 0,
   };
+}
+
+function inspectSignatures({ pe }: Uki): InspectedSignature[] | undefined {
+  if (!pe.directories[SECURITY_DIRECTORY]?.sizeBytes) return undefined;
+  try {
+    return verifyPe(pe.source, { trusted: [] }).signatures.map(({ certificate, key, hash, digest, problem }) =>
+      present({ subject: certificate && oneLineName(certificate.subject), key, hash, digest, problem }),
+    );
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return [{ problem: error.message }];
+  }
 }
 
 function kindOf({ pe, base, profiles }: Uki): ImageKind {

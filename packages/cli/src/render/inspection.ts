@@ -4,6 +4,7 @@ import { renderSize } from "./size.ts";
 import { renderTable } from "./table.ts";
 
 type Section = UkiInspection["sections"][number];
+type Signature = NonNullable<UkiInspection["signatures"]>[number];
 
 /** A UKI's stub, sections and digests. */
 export function renderInspection(inspection: UkiInspection, painter: Painter): string {
@@ -12,7 +13,7 @@ export function renderInspection(inspection: UkiInspection, painter: Painter): s
     ["size", `${inspection.sizeBytes} bytes (${renderSize(inspection.sizeBytes)})`],
     ["sha256", inspection.sha256],
     ["stub", inspection.stubVersion ?? ""],
-    ["signed", inspection.signed ? "yes" : "no"],
+    ...(inspection.signatures ?? [{ problem: "none" }]).map((signature) => ["signature", describeSignature(signature)]),
     ["uname", inspection.uname ?? ""],
     ["cmdline", inspection.cmdline ?? ""],
     ...Object.entries(inspection.authenticode).map(([algorithm, digest]) => [`authenticode ${algorithm}`, digest]),
@@ -48,6 +49,10 @@ function sectionTable(sections: readonly Section[]): string {
       sha256,
     ]),
   ).concat(...sections.flatMap(meaningOf));
+}
+
+function describeSignature({ subject, key, hash, problem }: Signature): string {
+  return [subject, key, hash, problem].filter((part) => part !== undefined).join(", ");
 }
 
 /** What a section that is no text says, one line each. */
