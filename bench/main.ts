@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { unpackWithDpkg } from "./dpkg.ts";
 import { buildWithMkosi, findMkosi } from "./mkosi.ts";
+import { printTable, type Row } from "./table.ts";
 import { type Figures, median, timed } from "./timed.ts";
 
 // `pnpm bench`: the peer's baseline, built as its users build it. Prints a table and leaves nothing behind. Peers run in
@@ -14,18 +15,11 @@ import { type Figures, median, timed } from "./timed.ts";
 
 const CVM_BUILD = join(import.meta.dirname, "../cvm-build");
 
-interface Row {
-  name: string;
-  figures: Figures;
-  /** What the row is to reach. */
-  reach?: string;
-}
-
 const scratch = mkdtempSync(join(tmpdir(), "cvm-bench-"));
 try {
   const runs = Number(process.argv[process.argv.indexOf("--runs") + 1]) || 3;
   console.log(`82 packages of Debian trixie, one UKI: ${availableParallelism()} cores, medians of ${runs} runs\n`);
-  print(bench(runs));
+  printTable(bench(runs));
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
@@ -77,28 +71,4 @@ function describeService(project: string, description: string): void {
   const path = join(project, "profiles/baseline/services/beacon.yaml");
   const text = readFileSync(path, "utf8");
   writeFileSync(path, text.replace(/^description: .*$/m, `description: ${description}`));
-}
-
-/** Wall and CPU time, memory, and how often a peer's wall time holds ours. */
-function print(rows: readonly Row[]): void {
-  const peers = rows.filter(({ name }) => name.startsWith("peer: "));
-  const headings = ["", "wall s", "CPU s", "peak MB", "reach", ...peers.map((_, index) => `peer ${index + 1} / this`)];
-  const cells = rows.map(({ name, figures, reach = "" }) => [
-    name,
-    figures.wallSec.toFixed(2),
-    figures.cpuSec.toFixed(2),
-    String(Math.round(figures.peakBytes / 1e6)),
-    reach,
-    ...peers.map((peer) => (peer.figures.wallSec / figures.wallSec).toFixed(1)),
-  ]);
-  const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...cells.map((row) => row[column]?.length ?? 0)),
-  );
-  for (const row of [headings, ...cells]) {
-    console.log(
-      row
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
-        .join("  "),
-    );
-  }
 }
