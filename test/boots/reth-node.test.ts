@@ -1,9 +1,10 @@
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { cpSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openFileSource, sha256Hex } from "@cvm-build/bytes";
 import { type FileTree, readContent, readCpioTree } from "@cvm-build/fs-writer";
-import { boot, findTools, probeHost, type RunningBoot } from "@cvm-build/vm";
+import { boot, findTools, type ImageBoot, probeHost, type RunningBoot } from "@cvm-build/vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cvmBuildJson, REPOSITORY } from "../support/cli.ts";
 import { freePort } from "../support/free-port.ts";
@@ -31,12 +32,42 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm"))("the image of prof
       join(profile, "artifacts/reth.yaml"),
       `deb: https://reth.example.org/reth.deb\nsha256: ${sha256Hex(reth)}\n`,
     );
-    const built = await cvmBuildJson<{ directory: string }>(
-      ["build", "--profile", "reth-node", "--artifact", `reth=${join(project, "reth.deb")}`],
-      { cwd: project },
-    );
-    image = built.directory;
+    image = await build();
   });
+
+  async function build(settings: string[] = []): Promise<string> {
+    const artifact = `reth=${join(project, "reth.deb")}`;
+    const set = settings.flatMap((setting) => ["--set", setting]);
+    const args = ["build", "--profile", "reth-node", "--artifact", artifact, ...set];
+    return (await cvmBuildJson<{ directory: string }>(args, { cwd: project })).directory;
+  }
+
+  let ports = new Map<number, number>();
+  const hostPort = (guestPort: number) => ports.get(guestPort)!;
+
+  async function start(imagePath: string, options: Pick<ImageBoot, "disks"> = {}): Promise<RunningBoot> {
+    ports = new Map();
+    for (const guestPort of Object.values(PORTS)) ports.set(guestPort, await freePort());
+    const tools = await findTools({ searchPath: process.env["PATH"] ?? "" });
+    return boot({
+      tools,
+      host: await probeHost(tools, { temporaryDirectory: tmpdir() }),
+      imagePath,
+      memoryMiB: 1024,
+      // Linux now and then dies of its own code patching on two emulated processors of QEMU before 10.
+      cpus: 1,
+      network: { forwards: [...ports.keys()].map((guestPort) => ({ guestPort, hostPort: hostPort(guestPort) })) },
+      serial: "piped",
+      temporaryDirectory: tmpdir(),
+      ...options,
+    });
+  }
+
+  async function askFacts(): Promise<GuestFacts> {
+    const blockNumber = () => callRpc(hostPort(PORTS.rpc), "eth_blockNumber", { timeoutMs: 3000 });
+    expect(await eventually(blockNumber, { what: "an answer on 8545", timeoutSec: 240 })).toBe("0x2a");
+    return (await callRpc(hostPort(PORTS.rpc), "standin_facts", { timeoutMs: 60_000 })) as GuestFacts;
+  }
 
   afterAll(() => rmSync(project, { recursive: true, force: true }));
 
@@ -68,8 +99,11 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm"))("the image of prof
     });
 
     it("these programs and no others, one shell among them", () => {
-      expect(programs("/usr/bin")).toEqual(["busybox", "kmod", "reth", "systemctl", "systemd-tmpfiles", "udevadm"]);
-      expect(programs("/usr/sbin")).toEqual(["nft"]);
+      expect(programs("/usr/bin")).toEqual([
+        ...["busybox", "kmod", "reth", "systemctl"],
+        ...["systemd-cryptenroll", "systemd-cryptsetup", "systemd-tmpfiles", "udevadm"],
+      ]);
+      expect(programs("/usr/sbin")).toEqual(["cryptsetup", "e2fsck", "mke2fs", "nft"]);
       expect(programs("/usr/lib/systemd/system-generators")).toEqual(["systemd-tpm2-generator"]);
     });
 
@@ -94,30 +128,13 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm"))("the image of prof
   describe("booted", () => {
     let machine: RunningBoot;
     let facts: GuestFacts;
-    const ports = new Map<number, number>();
 
     beforeAll(async () => {
-      for (const guestPort of Object.values(PORTS)) ports.set(guestPort, await freePort());
-      const tools = await findTools({ searchPath: process.env["PATH"] ?? "" });
-      machine = await boot({
-        tools,
-        host: await probeHost(tools, { temporaryDirectory: tmpdir() }),
-        imagePath: join(image, "reth-node.efi"),
-        memoryMiB: 1024,
-        // Linux now and then dies of its own code patching on two emulated processors of QEMU before 10.
-        cpus: 1,
-        network: { forwards: [...ports].map(([guestPort, hostPort]) => ({ guestPort, hostPort })) },
-        serial: "piped",
-        temporaryDirectory: tmpdir(),
-      });
-      const blockNumber = () => callRpc(hostPort(PORTS.rpc), "eth_blockNumber", { timeoutMs: 3000 });
-      expect(await eventually(blockNumber, { what: "an answer on 8545", timeoutSec: 240 })).toBe("0x2a");
-      facts = (await callRpc(hostPort(PORTS.rpc), "standin_facts", { timeoutMs: 60_000 })) as GuestFacts;
+      machine = await start(join(image, "reth-node.efi"));
+      facts = await askFacts();
     });
 
     afterAll(() => machine?.[Symbol.asyncDispose]());
-
-    const hostPort = (guestPort: number) => ports.get(guestPort)!;
 
     it("runs the node as its own user, without capabilities, in a sandbox", () => {
       expect(facts).toMatchObject({ user: "reth ", groups: "reth engine-jwt ", liberties: "" });
@@ -131,7 +148,7 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm"))("the image of prof
       expect(facts.arguments).toContain(" --authrpc.jwtsecret=/run/engine-jwt/jwt.hex ");
     });
 
-    it("keeps its data in a tmpfs, in a directory of its own", () => {
+    it("keeps its data in memory where it has no disk, in a directory of its own", () => {
       // Read-only is the sandbox's view; the service's own directory is what it may write to.
       expect(facts.dataMount).toMatch(/^tmpfs \/var\/lib\/ethereum tmpfs r[ow],nosuid,nodev,noexec,/);
       expect(facts.dataAttributes).toBe("750 reth reth ");
@@ -169,6 +186,39 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm"))("the image of prof
       machine.type("\r\nroot\r\nid\r\n\u0003");
       expect(await callRpc(hostPort(PORTS.rpc), "eth_blockNumber", { timeoutMs: 10_000 })).toBe("0x2a");
       expect(machine.serialText()).not.toMatch(/login:|password|uid=|\/ #|sulogin|emergency|maintenance/i);
+      expect(machine.serialText()).not.toMatch(/FAILED|DEPEND|Failed to start/);
+    });
+  });
+
+  describe("with a disk", () => {
+    const disk = () => ({ path: join(project, "disk"), serial: "ethereum" });
+
+    beforeAll(() => {
+      writeFileSync(disk().path, "");
+      truncateSync(disk().path, 128 << 20);
+    });
+
+    it("does not start the node where the image's signer cannot open it", async () => {
+      await using machine = await start(join(image, "reth-node.efi"), { disks: [disk()] });
+      await machine.waitForSerial("cvm-storage: refused: /dev/vdb: this image carries no signed policy for PCR 11", {
+        timeoutSec: 240,
+      });
+      await machine.waitForSerial("Dependency failed for", { timeoutSec: 60 });
+      await expect(callRpc(hostPort(PORTS.rpc), "eth_blockNumber", { timeoutMs: 3000 })).rejects.toThrow();
+    });
+
+    it("keeps its data on it, encrypted", async () => {
+      const key = join(project, "pcr.pem");
+      const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+      writeFileSync(key, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+      const policies = { SignExpectedPcr: "yes", SignExpectedPcrKey: key };
+      const signed = await build(Object.entries(policies).map(([name, value]) => `Validation.${name}=${value}`));
+      await using machine = await start(join(signed, "reth-node.efi"), { disks: [disk()] });
+      const facts = await askFacts();
+      expect(facts.dataMount).toMatch(/^\/dev\/mapper\/cvm-data \/var\/lib\/ethereum ext4 r[ow],nosuid,nodev,noexec,/);
+      expect(facts.dataAttributes).toBe("750 reth reth ");
+      expect(facts.liberties).toBe("");
+      expect(machine.serialText()).toContain("cvm-storage: made a new file system on /dev/vdb, serial:ethereum");
       expect(machine.serialText()).not.toMatch(/FAILED|DEPEND|Failed to start/);
     });
   });

@@ -48,7 +48,7 @@ export const STORAGE_SETTINGS = [
     name: "DataDisk",
     kind: one(dataDisk),
     isOurs: true,
-    summary: "The disk that holds data, encrypted; there is none unless set..",
+    summary: "The disk that holds data, encrypted; there is none unless set.",
   }),
   filling("storage.mountPoint", {
     section: "Storage",

@@ -9,8 +9,8 @@ import { normalizeModuleName } from "../kernel/module-facts.ts";
 import { BUSYBOX_PATH } from "../services/probe-script.ts";
 import { STORAGE_PROGRAMS } from "./storage-script.ts";
 
-/** Drivers of disks that a machine may attach, of which one at least must be there. */
-const DISK_DRIVERS = ["virtio_blk", "nvme", "virtio_scsi", "hv_storvsc"];
+/** Drivers of disks that a machine may attach. SCSI has one for the bus and one for disks. */
+const DISK_DRIVERS = [["virtio_blk"], ["nvme"], ["virtio_scsi", "sd_mod"], ["hv_storvsc", "sd_mod"]];
 
 /** Holds the finished tree against what the disk for data needs: at boot it would be too late to say so. Changes nothing. */
 export const storageCheckFinisher: Finisher = {
@@ -53,11 +53,10 @@ function checkModules(tree: FileTree, release: string, { integrity, dataDisk }: 
     throw missing(`kernel module "${lacks}" in the image`, { hint: `add ${lacks} to KernelModules=` });
   }
   // virtio-blk has no logical unit numbers.
-  const drivers = DISK_DRIVERS.filter((name) => dataDisk?.by !== "lun" || name !== "virtio_blk");
-  if (drivers.some((name) => names.has(name))) return;
-  throw missing(`a driver of disks in the image (${drivers.join(", ")})`, {
-    hint: "add the machine's to KernelModules=",
-  });
+  const drivers = DISK_DRIVERS.filter(([driver]) => dataDisk?.by !== "lun" || driver !== "virtio_blk");
+  if (drivers.some((modules) => modules.every((name) => names.has(name)))) return;
+  const list = drivers.map((modules) => modules.join(" with ")).join(", ");
+  throw missing(`a driver of disks in the image (${list})`, { hint: "add the machine's to KernelModules=" });
 }
 
 function missing(expected: string, { hint }: { hint: string }): CvmError<"setting"> {

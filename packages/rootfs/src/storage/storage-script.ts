@@ -256,7 +256,7 @@ open_disk() {
     "$busybox" mkdir -p "$mounted"
     if ! wait_for_disk; then
         [ "$MISSING" = memory ] || refuse "no disk is $DISK_BY:$DISK_NAME"
-        "$busybox" mount -t tmpfs -o "$mount_options,mode=0755,size=75%" "$volume" "$mounted" || refuse "no memory for data"
+        "$busybox" mount -t tmpfs -o "$mount_options,mode=0755,size=75%" tmpfs "$mounted" || refuse "no memory for data"
         say "no disk is $DISK_BY:$DISK_NAME: data is in memory, and gone after this boot"
         return
     fi

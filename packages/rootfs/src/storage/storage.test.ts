@@ -122,8 +122,10 @@ describe("storage-check", () => {
   it("wants a driver that knows such disks", () => {
     const builtin = { [`${MODULES}/modules.builtin`]: "kernel/fs/ext4/ext4.ko\nkernel/drivers/block/virtio_blk.ko\n" };
     expect(() => check({}, [], builtin)).not.toThrow();
+    const scsi = { [`${MODULES}/modules.builtin`]: "kernel/fs/ext4/ext4.ko\nkernel/drivers/scsi/virtio_scsi.ko\n" };
+    expect(() => check({}, [], scsi)).toThrow("expected a driver of disks in the image (virtio_blk, nvme, virtio_scsi");
     expect(() => check({ dataDisk: { by: "lun", name: "0" } }, [], builtin)).toThrow(
-      "expected a driver of disks in the image (nvme, virtio_scsi, hv_storvsc), got none",
+      "expected a driver of disks in the image (nvme, virtio_scsi with sd_mod, hv_storvsc with sd_mod), got none",
     );
   });
 });
