@@ -84,10 +84,10 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm", "sbverify", "sbsign
   it("boots where only it may, and measures what was predicted, PCR 7 and what is beside it included", async () => {
     const proof = await cvmBuildJson<Proof>(["prove", join(scratch, "build/signed"), "--timeout", "240"]);
     expect(proof.agrees).toBe(true);
-    const logged = Object.fromEntries(proof.registers.map(({ pcr, events }) => [pcr, events.length]));
+    const logged = Object.fromEntries(proof.registers.map(({ register, events }) => [register, events.length]));
     // Action, separator, UKI and the signed add-on: the stub vouches for the kernel, and nobody for the other add-on.
     // Variables, separator and one authority for both. The add-on's command line, and the credential.
-    expect(logged).toMatchObject({ 4: 4, 7: 7, 9: 2, 12: 2, 13: 0 });
+    expect(logged).toMatchObject({ pcr4: 4, pcr7: 7, pcr9: 2, pcr12: 2, pcr13: 0 });
     const [platform] = built.measurements.platforms;
     expect(platform?.refused.map(({ path }) => path)).toEqual(["/EFI/BOOT/BOOTX64.EFI.extra.d/bad.addon.efi"]);
     expect(platform?.events.filter(({ register }) => register === "pcr12")[0]?.label).toBe("from.addon=good");

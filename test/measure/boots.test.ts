@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type ByteSource, bytesSource, HASH_ALGORITHMS, openFileSource } from "@cvm-build/bytes";
-import { compareWithLog, encodeStubCpio, predictUkiOnEsp, readEventLog, type Registers } from "@cvm-build/measure";
+import { compareWithLog, encodeStubCpio, predictUkiOnEsp, readEventLog, type PcrValues } from "@cvm-build/measure";
 import { assembleUki, type SectionName } from "@cvm-build/uki";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { debianKernel, debianStub } from "../support/uki-parts.ts";
@@ -94,10 +94,10 @@ describe.skipIf(!existsSync(oracle))("predictUkiOnEsp against boots", () => {
       companions: Object.entries(COMPANIONS).map(([file, path]) => ({ path, content: vector(file) })),
     });
     const comparison = compareWithLog(prediction, { log, registers });
-    expect(comparison.registers.map(({ pcr }) => pcr)).toEqual(pcrs);
-    for (const { pcr, equal, comparedBanks, firstDifference, events } of comparison.registers) {
+    expect(comparison.registers.map(({ register }) => register)).toEqual(pcrs.map((pcr) => `pcr${pcr}`));
+    for (const { register, equal, comparedBanks, firstDifference, events } of comparison.registers) {
       const difference = firstDifference === undefined ? undefined : events[firstDifference];
-      expect({ pcr, equal, difference }).toEqual({ pcr, equal: true, difference: undefined });
+      expect({ register, equal, difference }).toEqual({ register, equal: true, difference: undefined });
       expect(comparedBanks.length).toBeGreaterThanOrEqual(3);
     }
   });
@@ -126,7 +126,7 @@ describe.skipIf(!existsSync(oracle))("predictUkiOnEsp against boots", () => {
     expect(existsSync(join(out, "pcrs.json")), result.stdout + result.stderr).toBe(true);
     return {
       log: readEventLog(readFileSync(join(out, "eventlog.bin"))),
-      registers: JSON.parse(readFileSync(join(out, "pcrs.json"), "utf8")) as Registers,
+      registers: JSON.parse(readFileSync(join(out, "pcrs.json"), "utf8")) as PcrValues,
     };
   }
 });

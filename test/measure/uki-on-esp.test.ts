@@ -37,7 +37,9 @@ const predict = (uki: Buffer, more: { companions?: EspFile[]; banks?: HashAlgori
 
 const sha256 = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");
 const eventsOf = (prediction: Awaited<ReturnType<typeof predict>>, pcr: number) =>
-  prediction.events.filter((event) => event.pcr === pcr).map(({ label, digests }) => [label, digests.sha256]);
+  prediction.events
+    .filter((event) => event.register === `pcr${pcr}`)
+    .map(({ label, digests }) => [label, digests.sha256]);
 
 /** Extends by hand, so that the test does not lean on what it tests. */
 const fold = (digests: string[]) =>
@@ -77,7 +79,7 @@ describe.skipIf(!existsSync(vectors))("predictUkiOnEsp against a real boot with 
   it("gives PCR 12 and 13 in every bank, event by event", async () => {
     const { comparison } = await compared();
     for (const pcr of [12, 13]) {
-      const register = comparison.registers.find((found) => found.pcr === pcr);
+      const register = comparison.registers.find((found) => found.register === `pcr${pcr}`);
       expect(register).toMatchObject({ equal: true, comparedBanks: HASH_ALGORITHMS, differingBanks: [] });
       expect(register?.events.map(({ predicted }) => predicted?.label)).toEqual(
         register?.events.map(({ real }) => real?.label),
@@ -87,7 +89,7 @@ describe.skipIf(!existsSync(vectors))("predictUkiOnEsp against a real boot with 
 
   it("gives the add-ons' part of PCR 4 and the command line's of PCR 9", async () => {
     const { comparison } = await compared();
-    const [four, nine] = [4, 9].map((pcr) => comparison.registers.find((found) => found.pcr === pcr));
+    const [four, nine] = [4, 9].map((pcr) => comparison.registers.find((found) => found.register === `pcr${pcr}`));
     // Action, separator, UKI, three add-ons, kernel: UKI and kernel are made, the rest is as it was.
     expect(four?.events.map(({ equal }) => equal)).toEqual([true, true, false, true, true, true, false]);
     expect(nine?.events.map(({ equal }) => equal)).toEqual([true, false]);
@@ -130,12 +132,14 @@ describe("predictUkiOnEsp", () => {
       return [sha256(`${name}\0`), sha256(content.read(0, content.sizeBytes))];
     });
     expect(eventsOf(prediction, 11).map(([, digest]) => digest)).toEqual(expected);
-    expect(prediction.registers.sha256?.[11]).toBe(fold(expected));
+    expect(prediction.registers.pcr.sha256?.[11]).toBe(fold(expected));
   });
 
   it("has a value of PCR 11 for each phase path", async () => {
     const { phases, registers, events } = await predict(makeUki("257.13", {}), { phases: [...BOOT_PHASES] });
-    const before = events.flatMap(({ pcr, digests, type }) => (pcr === 11 && type ? [digests.sha256 ?? ""] : []));
+    const before = events.flatMap(({ register, digests, type }) =>
+      register === "pcr11" && type ? [digests.sha256 ?? ""] : [],
+    );
     const words = BOOT_PHASES.map((word) => sha256(word));
     expect(phases.sha256).toEqual({
       "": fold(before),
@@ -144,7 +148,7 @@ describe("predictUkiOnEsp", () => {
       "enter-initrd:leave-initrd:sysinit": fold([...before, ...words.slice(0, 3)]),
       "enter-initrd:leave-initrd:sysinit:ready": fold([...before, ...words]),
     });
-    expect(registers.sha256?.[11]).toBe(phases.sha256?.["enter-initrd:leave-initrd:sysinit:ready"]);
+    expect(registers.pcr.sha256?.[11]).toBe(phases.sha256?.["enter-initrd:leave-initrd:sysinit:ready"]);
   });
 
   it("has the kernel in PCR 4 up to stub 257 only", async () => {
@@ -184,14 +188,14 @@ describe("predictUkiOnEsp", () => {
     const found = unpredicted.filter(({ register }) => open.includes(register));
     expect(found.map(({ register }) => register)).toEqual(open);
     for (const { reason: text } of found) expect(text).toMatch(reason);
-    const values = Object.keys(registers.sha256 ?? {}).map((pcr) => `pcr${pcr}`);
+    const values = Object.keys(registers.pcr.sha256 ?? {}).map((pcr) => `pcr${pcr}`);
     expect(values).toEqual(["pcr4", "pcr9", "pcr11", "pcr12", "pcr13"].filter((name) => !open.includes(name)));
-    expect(events.filter(({ pcr }) => open.includes(`pcr${pcr}`))).toEqual([]);
+    expect(events.filter(({ register }) => open.includes(register))).toEqual([]);
   });
 
   it("names every register of 0 to 23 once, as predicted or not", async () => {
     const { unpredicted, registers } = await predict(makeUki("257.13", {}));
-    const names = [...Object.keys(registers.sha256 ?? {}), ...unpredicted.map(({ register }) => register.slice(3))];
+    const names = [...Object.keys(registers.pcr.sha256 ?? {}), ...unpredicted.map(({ register }) => register.slice(3))];
     expect(names.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: 24 }, (_, index) => index));
   });
 
@@ -205,8 +209,8 @@ describe("predictUkiOnEsp", () => {
     });
     // As in every boot of firmware without Secure Boot.
     const known = "b5710bf57d25623e4019027da116821fa99f5c81e9e38b87671cc574f9281439";
-    expect(withVariables.registers.sha256).toEqual({ ...without.registers.sha256, 7: known });
-    expect(withVariables.events.filter(({ pcr }) => pcr !== 7)).toEqual(without.events);
+    expect(withVariables.registers.pcr.sha256).toEqual({ ...without.registers.pcr.sha256, 7: known });
+    expect(withVariables.events.filter(({ register }) => register !== "pcr7")).toEqual(without.events);
     expect(withVariables.unpredicted).toEqual(without.unpredicted.filter(({ register }) => register !== "pcr7"));
     expect(without.unpredicted.find(({ register }) => register === "pcr7")?.reason).toContain("variables");
   });
@@ -256,9 +260,9 @@ describe("predictUkiOnEsp", () => {
     const options = { banks: ["sha256"], phases: ["ready"], secureBoot: false, sources } as const;
     const { events } = await predictUkiOnEsp(bytesSource(makeUki("257.13", all)), options);
     for (const { source } of events) expect(Object.keys(source).length).toBeGreaterThan(0);
-    expect(events.filter(({ label }) => label === ".linux").map(({ pcr, source }) => [pcr, source])).toEqual([
-      [11, { section: ".linux", package: "linux-image-test" }],
-      [4, { section: ".linux", package: "linux-image-test" }],
+    expect(events.filter(({ label }) => label === ".linux").map(({ register, source }) => [register, source])).toEqual([
+      ["pcr11", { section: ".linux", package: "linux-image-test" }],
+      ["pcr4", { section: ".linux", package: "linux-image-test" }],
     ]);
   });
 
@@ -270,7 +274,7 @@ describe("predictUkiOnEsp", () => {
     using file = openFileSource(path);
     const alone = await predictUkiOnEsp(bytesSource(big), options);
     for (const threads of [2, 5]) expect(await predictUkiOnEsp(file, { ...options, threads })).toEqual(alone);
-    expect(Object.keys(alone.registers)).toEqual(expect.arrayContaining([...HASH_ALGORITHMS]));
+    expect(Object.keys(alone.registers.pcr)).toEqual(expect.arrayContaining([...HASH_ALGORITHMS]));
   });
 
   it("gives a prediction or a FormatError for a mutated image", async () => {
@@ -282,7 +286,7 @@ describe("predictUkiOnEsp", () => {
         for (const [offset, value] of mutations) bytes[offset] = value;
         const outcome = await predict(bytes).catch((error: unknown) => error);
         if (outcome instanceof Error) expect(outcome).toBeInstanceOf(FormatError);
-        else expect(outcome).toHaveProperty("registers.sha256");
+        else expect(outcome).toHaveProperty("registers.pcr.sha256");
       }),
       { seed: 1, numRuns: 300 },
     );

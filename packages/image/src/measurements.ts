@@ -1,5 +1,12 @@
 import { type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
-import { type EventSource, type MeasuredEvent, predictUkiOnEsp, type Prediction } from "@cvm-build/measure";
+import {
+  type EventSource,
+  type MeasuredEvent,
+  predictUkiOnEsp,
+  type Prediction,
+  type RegisterName,
+  type RegisterValues,
+} from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { measuredCompanions } from "./companions.ts";
 import type { Generation } from "./output.ts";
@@ -16,8 +23,8 @@ export interface Measurements {
 /** The registers of an image on one platform. */
 export interface PlatformMeasurements {
   name: Platform["name"];
-  /** Register values at the end of the boot that the profile describes, by bank and PCR index. */
-  registers: { pcr: Partial<Record<HashAlgorithm, Record<string, string>>> };
+  /** At the end of the boot that the profile describes. */
+  registers: RegisterValues;
   /** PCR 11 after each phase path, by bank. */
   phases: Partial<Record<HashAlgorithm, Record<string, string>>>;
   unpredicted: { register: string; reason: string }[];
@@ -28,7 +35,7 @@ export interface PlatformMeasurements {
 
 /** One event as it is published: its register by name. */
 export interface PublishedEvent {
-  register: string;
+  register: RegisterName;
   type?: string;
   label: string;
   digests: Partial<Record<HashAlgorithm, string>>;
@@ -85,7 +92,7 @@ export function measurementsOf(
 export function platformMeasurements(name: Platform["name"], prediction: Prediction): PlatformMeasurements {
   return {
     name,
-    registers: { pcr: prediction.registers },
+    registers: prediction.registers,
     phases: prediction.phases,
     unpredicted: prediction.unpredicted,
     refused: prediction.refused,
@@ -93,6 +100,6 @@ export function platformMeasurements(name: Platform["name"], prediction: Predict
   };
 }
 
-function publishEvent({ pcr, type, label, digests, source }: MeasuredEvent): PublishedEvent {
-  return { register: `pcr${pcr}`, ...(type !== undefined && { type }), label, digests, source };
+function publishEvent({ type, ...event }: MeasuredEvent): PublishedEvent {
+  return { ...event, ...(type !== undefined && { type }) };
 }

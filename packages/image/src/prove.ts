@@ -1,5 +1,5 @@
 import { CvmError, type HashAlgorithm } from "@cvm-build/bytes";
-import { compareWithLog, pcrIndex, type Prediction, readEventLog, type RegisterComparison } from "@cvm-build/measure";
+import { compareWithLog, type Prediction, readEventLog, type RegisterComparison } from "@cvm-build/measure";
 import { collectEvidence, type EndCondition, type Evidence } from "@cvm-build/vm";
 import { companionsBeside } from "./companions.ts";
 import { type BuiltImage, findImage, type ImageChoice, machineFor, type MachineOptions } from "./machine.ts";
@@ -74,23 +74,17 @@ function publishedPrediction({ output, uki }: BuiltImage): Prediction {
 
 function predictionOf({ registers, phases, events, unpredicted, refused }: PlatformMeasurements): Prediction {
   return {
-    registers: registers.pcr,
+    registers,
     phases,
     unpredicted,
     refused,
-    events: events.map(({ register, type, label, digests, source }) => ({
-      pcr: pcrIndex(Number(register.slice("pcr".length))),
-      type,
-      label,
-      digests,
-      source,
-    })),
+    events: events.map(({ type, ...event }) => ({ ...event, type })),
   };
 }
 
 function endConditions({ registers }: Prediction): EndCondition[] {
-  const [bank] = Object.keys(registers) as HashAlgorithm[];
+  const [bank] = Object.keys(registers.pcr) as HashAlgorithm[];
   const quiet: EndCondition = { kind: "quiet", quietSec: QUIET_SEC };
   if (bank === undefined) return [quiet];
-  return [{ kind: "registers-equal", bank, values: registers[bank] ?? {}, forSec: SETTLED_SEC }, quiet];
+  return [{ kind: "registers-equal", bank, values: registers.pcr[bank] ?? {}, forSec: SETTLED_SEC }, quiet];
 }

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { compareWithLog } from "./compare.ts";
-import { type MeasuredEvent, pcrIndex } from "./event.ts";
+import { type MeasuredEvent } from "./event.ts";
 import { makeLog } from "./eventlog/eventlog.fixture.ts";
 import { readEventLog } from "./eventlog/reader.ts";
 import { replay } from "./registers.ts";
 
 const digests = (byte: string) => ({ sha1: byte.repeat(20), sha256: byte.repeat(32) });
 const predictedEvent = (label: string, byte: string): MeasuredEvent => ({
-  pcr: pcrIndex(11),
+  register: "pcr11",
   type: "EV_IPL",
   label,
   digests: digests(byte),
@@ -24,14 +24,14 @@ function compare(predicted: MeasuredEvent[], logged: ReturnType<typeof loggedEve
   const banks = ["sha1", "sha256"] as const;
   const prediction = {
     events: predicted,
-    registers: replay(predicted, { banks }),
+    registers: { pcr: replay(predicted, { banks }) },
     phases: {},
     unpredicted: [],
     refused: [],
   };
   const evidence = { log: readEventLog(makeLog(logged)), registers: replay(realEvents, { banks }) };
   const comparison = compareWithLog(prediction, evidence);
-  expect(comparison.registers.map(({ pcr }) => pcr)).toEqual([11]);
+  expect(comparison.registers.map(({ register }) => register)).toEqual(["pcr11"]);
   return { comparison, register: comparison.registers[0] };
 }
 
@@ -81,7 +81,7 @@ describe("compareWithLog", () => {
     const log = readEventLog(makeLog([loggedEvent(".linux", "11")]));
     const prediction = {
       events: [linux],
-      registers: replay([linux], { banks: ["sha256"] }),
+      registers: { pcr: replay([linux], { banks: ["sha256"] }) },
       phases: {},
       unpredicted: [],
       refused: [],

@@ -2,9 +2,9 @@ import { type HashAlgorithm, HASH_ALGORITHMS } from "@cvm-build/bytes";
 import { describeEvent } from "./eventlog/dump.ts";
 import { EV_NO_ACTION } from "./eventlog/format.ts";
 import type { EventLog, LoggedEvent } from "./eventlog/reader.ts";
-import type { MeasuredEvent } from "./event.ts";
+import { type MeasuredEvent, pcrName, type RegisterName } from "./event.ts";
 import type { Prediction } from "./prediction.ts";
-import type { Registers } from "./registers.ts";
+import type { PcrValues } from "./registers.ts";
 
 /** What is compared of an event, predicted or real. */
 export interface ComparedEvent {
@@ -15,7 +15,7 @@ export interface ComparedEvent {
 
 /** One register: its values where it was predicted and read, and where the logs first part. */
 export interface RegisterComparison {
-  pcr: number;
+  register: RegisterName;
   equal: boolean;
   /** Banks in which the values differ; a bank that was not read is not compared. */
   differingBanks: { bank: HashAlgorithm; predicted: string; real: string }[];
@@ -36,10 +36,10 @@ export interface Comparison {
 /**
  * Compares a prediction with a machine's registers, and its events with the machine's log. Events of userspace, which no
  * firmware log holds, are compared through the registers alone.
- * @param registers as read from the TPM at the point of the boot that the prediction describes
+ * @param evidence.registers as read from the TPM at the point of the boot that the prediction describes
  */
-export function compareWithLog(prediction: Prediction, evidence: { log: EventLog; registers: Registers }): Comparison {
-  const pcrs = new Set(Object.values(prediction.registers).flatMap((values) => Object.keys(values).map(Number)));
+export function compareWithLog(prediction: Prediction, evidence: { log: EventLog; registers: PcrValues }): Comparison {
+  const pcrs = new Set(Object.values(prediction.registers.pcr).flatMap((values) => Object.keys(values).map(Number)));
   const registers = [...pcrs].sort((a, b) => a - b).map((pcr) => compareRegister(pcr, prediction, evidence));
   return { equal: registers.every(({ equal }) => equal), registers };
 }
@@ -47,24 +47,24 @@ export function compareWithLog(prediction: Prediction, evidence: { log: EventLog
 function compareRegister(
   pcr: number,
   prediction: Prediction,
-  { log, registers }: { log: EventLog; registers: Registers },
+  { log, registers }: { log: EventLog; registers: PcrValues },
 ): RegisterComparison {
   const differingBanks: RegisterComparison["differingBanks"] = [];
   const comparedBanks: HashAlgorithm[] = [];
   for (const bank of HASH_ALGORITHMS) {
-    const predicted = prediction.registers[bank]?.[pcr];
+    const predicted = prediction.registers.pcr[bank]?.[pcr];
     const real = registers[bank]?.[pcr];
     if (predicted === undefined || real === undefined) continue;
     comparedBanks.push(bank);
     if (predicted !== real) differingBanks.push({ bank, predicted, real });
   }
   const events = pairEvents(
-    prediction.events.filter((event) => event.pcr === pcr),
+    prediction.events.filter((event) => event.register === pcrName(pcr)),
     log.events.filter((event) => event.register === pcr && event.eventType !== EV_NO_ACTION),
   );
   const firstDifference = events.findIndex(({ equal }) => !equal);
   return {
-    pcr,
+    register: pcrName(pcr),
     equal: comparedBanks.length > 0 && differingBanks.length === 0 && firstDifference < 0,
     differingBanks,
     comparedBanks,

@@ -1,5 +1,5 @@
 import { assert, type HashAlgorithm } from "@cvm-build/bytes";
-import { type EventSource, type MeasuredEvent, pcrIndex } from "./event.ts";
+import { type EventSource, type MeasuredEvent, pcrName } from "./event.ts";
 import type { DigestPart, DigestStream, StreamDigests } from "./digest-stream.ts";
 
 /** A digest to come: the one taken at a mark of a stream. */
@@ -53,7 +53,7 @@ export class Draft {
   finish(digests: Partial<Record<HashAlgorithm, readonly StreamDigests[]>>): MeasuredEvent[] {
     return this.#events.map(({ digest, pcr, ...event }) => ({
       ...event,
-      pcr: pcrIndex(pcr),
+      register: pcrName(pcr),
       digests: Object.fromEntries(
         Object.entries(digests).map(([bank, streams]) => [bank, streams[digest.stream]?.[digest.mark]]),
       ) as MeasuredEvent["digests"],

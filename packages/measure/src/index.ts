@@ -1,14 +1,14 @@
 export { type Comparison, type ComparedEvent, compareWithLog, type RegisterComparison } from "./compare.ts";
 export { type EspFile } from "./companions.ts";
-export { type EventSource, type MeasuredEvent, pcrIndex, type PcrIndex } from "./event.ts";
+export { type EventSource, type MeasuredEvent, pcrIndex, type PcrIndex, pcrOf, type RegisterName } from "./event.ts";
 export { describeEvent, dumpEventLog } from "./eventlog/dump.ts";
 export { EVENT_TYPES } from "./eventlog/format.ts";
 export { type EventLog, type LoggedEvent, readEventLog } from "./eventlog/reader.ts";
 export { type CcMrIndex, replayCcel, replayLog, rtmrOf, type RtmrIndex } from "./eventlog/replay.ts";
 export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
 export { pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
-export { type Prediction, type Refusal, type Unpredicted } from "./prediction.ts";
-export { extend, initialValue, type Registers, replay } from "./registers.ts";
+export { type Alternative, type Prediction, type Refusal, type Unpredicted } from "./prediction.ts";
+export { extend, initialValue, type PcrValues, type RegisterValues, replay } from "./registers.ts";
 export { isSecureBootOn, type SecureBootVariables, secureBootVariablesOf } from "./secure-boot-variables.ts";
 export { encodeStubCpio, type StubCpioFile } from "./stub-cpio.ts";
 export { predictUkiOnEsp, type UkiOnEspOptions } from "./uki-on-esp.ts";

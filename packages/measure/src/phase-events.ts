@@ -21,7 +21,7 @@ export function foldPhases(
   events: readonly MeasuredEvent[],
   { banks, phases }: { banks: readonly HashAlgorithm[]; phases: readonly string[] },
 ): Prediction["phases"] {
-  const pcr11 = events.filter(({ pcr }) => pcr === 11);
+  const pcr11 = events.filter(({ register }) => register === "pcr11");
   if (pcr11.length === 0) return {};
   const before = pcr11.length - phases.length;
   const values = phasePaths(phases).map(

@@ -1,11 +1,19 @@
 import type { HashAlgorithm } from "@cvm-build/bytes";
-import type { MeasuredEvent } from "./event.ts";
-import type { Registers } from "./registers.ts";
+import type { MeasuredEvent, RegisterName } from "./event.ts";
+import type { RegisterValues } from "./registers.ts";
 
 /** A register that is not predicted, and why. */
 export interface Unpredicted {
   /** `pcr9`. */
   register: string;
+  reason: string;
+}
+
+/** A register that has one of a few values, and what decides which. */
+export interface Alternative {
+  register: RegisterName;
+  /** Lower-case hex, by bank. */
+  values: Partial<Record<HashAlgorithm, string>>[];
   reason: string;
 }
 
@@ -20,10 +28,12 @@ export interface Prediction {
   /** In the order in which they are measured. */
   events: MeasuredEvent[];
   /** At the end of the boot, with all phases reached. */
-  registers: Registers;
+  registers: RegisterValues;
   /** PCR 11 after each phase path; `""` is before any phase. */
   phases: Partial<Record<HashAlgorithm, Record<string, string>>>;
   unpredicted: Unpredicted[];
+  /** Registers that have no one value but a few, with what decides. */
+  alternatives?: Alternative[];
   /** Add-ons that firmware does not start, and which then have no effect. */
   refused: Refusal[];
 }

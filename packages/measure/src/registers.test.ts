@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { pcrIndex } from "./event.ts";
+import { pcrIndex, pcrName } from "./event.ts";
 import { phasePaths } from "./phases.ts";
 import { extend, initialValue, replay } from "./registers.ts";
 
 const dstack = join(import.meta.dirname, "../../../../shared/vectors/eventlogs/dstack");
-const event = (pcr: number, sha256: string) => ({ pcr: pcrIndex(pcr), digests: { sha256 } });
+const event = (pcr: number, sha256: string) => ({ register: pcrName(pcr), digests: { sha256 } });
 
 describe("replay", () => {
   // SHA-256 of four zero bytes, extended once: what PCR 2, 3 and 6 of every OVMF machine hold.

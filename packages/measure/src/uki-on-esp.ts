@@ -10,7 +10,7 @@ import { addInitrd, addLoadOptions } from "./kernel-events.ts";
 import { addPhases, foldPhases } from "./phase-events.ts";
 import type { Prediction } from "./prediction.ts";
 import { readWhole } from "./read-whole.ts";
-import { type Registers, replay } from "./registers.ts";
+import { replay } from "./registers.ts";
 import { startImages, type StartedImage } from "./secure-boot.ts";
 import {
   addAuthorities,
@@ -80,7 +80,7 @@ export async function predictUkiOnEsp(image: ByteSource, options: UkiOnEspOption
   draftEvents(draft, image, { ...options, ukiPath, sections, stubMajorVersion, companions, addons, authorities });
   const digests = await hashBanks(image, draft.streams, { banks: options.banks, threads: options.threads ?? 1 });
   const open = new Set(unpredicted.map(({ register }) => register));
-  const events = [...draft.finish(digests)].filter(({ pcr }) => !open.has(`pcr${pcr}`));
+  const events = [...draft.finish(digests)].filter(({ register }) => !open.has(register));
   return foldPrediction(events, { ...options, unpredicted, refused });
 }
 
@@ -123,6 +123,6 @@ function foldPrediction(
   const { banks, refused, unpredicted } = options;
   const open = new Set(unpredicted.map(({ register }) => register));
   const pcrs = PREDICTED_PCRS.filter((pcr) => !open.has(`pcr${pcr}`));
-  const registers: Registers = replay(events, { banks, pcrs });
+  const registers = { pcr: replay(events, { banks, pcrs }) };
   return { events, registers, phases: foldPhases(events, options), unpredicted, refused };
 }

@@ -33,6 +33,13 @@ export function renderPlatform(
   ].join("");
 }
 
+/** A register's name as people write it: `PCR 11` for `pcr11`. */
+export function registerTitle(register: string): string {
+  const [, kind, index] = /^(pcr|rtmr)(\d+)$/.exec(register) ?? [];
+  if (kind !== undefined) return `${kind.toUpperCase()} ${index}`;
+  return register === "launchDigest" ? "launch digest" : register.toUpperCase();
+}
+
 /** Registers that a UKI could decide are named with the reason; the others are the machine's, and only listed. */
 export function renderUnpredicted(unpredicted: PlatformMeasurements["unpredicted"], painter: Painter): string {
   const isOfImage = ({ register }: { register: string }) => OF_THE_IMAGE.includes(register);

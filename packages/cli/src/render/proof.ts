@@ -1,5 +1,5 @@
 import type { Proof, RegisterComparison } from "@cvm-build/image";
-import { renderUnpredicted } from "./measurements.ts";
+import { registerTitle, renderUnpredicted } from "./measurements.ts";
 import type { Painter } from "./painter.ts";
 import { renderTable } from "./table.ts";
 
@@ -25,13 +25,13 @@ export function renderProof(proof: Proof, painter: Painter): string {
   ].join("");
 }
 
-function summaryRow({ pcr, comparedBanks, events, equal }: RegisterComparison, painter: Painter): string[] {
+function summaryRow({ register, comparedBanks, events, equal }: RegisterComparison, painter: Painter): string[] {
   const result = equal ? painter("green", "equal") : painter("red", "differs");
-  return [`PCR ${pcr}`, comparedBanks.join(" "), String(events.length), result];
+  return [registerTitle(register), comparedBanks.join(" "), String(events.length), result];
 }
 
 function renderDifference(
-  { pcr, differingBanks, events, firstDifference }: RegisterComparison,
+  { register, differingBanks, events, firstDifference }: RegisterComparison,
   painter: Painter,
 ): string {
   const values = differingBanks.flatMap(({ bank, predicted, real }) => [
@@ -49,7 +49,7 @@ function renderDifference(
       ? "the logged events are as predicted: userspace extended something else, or less\n"
       : "";
   return [
-    `\n${painter("bold", `PCR ${pcr}`)}\n`,
+    `\n${painter("bold", registerTitle(register))}\n`,
     renderTable([{ heading: "" }, { heading: "" }, { heading: "" }], values),
     rows.length > 0
       ? renderTable([{ heading: "" }, { heading: "predicted" }, { heading: "real" }, { heading: "" }], rows)

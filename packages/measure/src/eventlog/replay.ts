@@ -1,5 +1,5 @@
 import { FormatError, type HashAlgorithm } from "@cvm-build/bytes";
-import { extend, initialValue, type Registers } from "../registers.ts";
+import { extend, initialValue, type PcrValues } from "../registers.ts";
 import { EV_NO_ACTION, STARTUP_LOCALITY_SIGNATURE } from "./format.ts";
 import type { EventLog, LoggedEvent } from "./reader.ts";
 
@@ -23,7 +23,7 @@ export function rtmrOf(index: CcMrIndex): RtmrIndex | undefined {
  * @throws FormatError where the log extends a PCR that no TPM has
  * @see TCG PC Client Platform Firmware Profile, "EV_NO_ACTION Event Types"
  */
-export function replayLog(log: EventLog): Registers {
+export function replayLog(log: EventLog): PcrValues {
   const beyond = log.events.find(({ register, eventType }) => register >= TPM_PCRS && eventType !== EV_NO_ACTION);
   if (beyond) {
     const place = { record: "event log", field: "register", offsetBytes: beyond.offsetBytes };
