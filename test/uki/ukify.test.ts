@@ -112,3 +112,27 @@ describe("assembleUki against ukify", () => {
     expect(ours.equals(theirs)).toBe(true);
   });
 });
+
+describe("docs/from-ukify.md", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/from-ukify.md"), "utf8");
+
+  it.for([
+    ["systemd-ukify", "usr/bin/ukify"],
+    ["systemd", "usr/lib/systemd/systemd-measure"],
+    ["sbsigntool", "usr/bin/sbsign"],
+  ])("has every option of %s", ([name = "", program = ""], { skip }) => {
+    const root = debianRoot("trixie", [name]);
+    if (!root) return void skip();
+    const help = root.run(program, ["--help"]);
+    // One that ends in a dash goes on in the next line.
+    const options = [
+      /^\s+(?:-\w,? )?(--[a-z0-9-]*[a-z0-9])(?![a-z0-9-])/gm,
+      /, (--[a-z0-9-]*[a-z0-9])(?![a-z0-9-])/g,
+    ].flatMap((pattern) => [...help.matchAll(pattern)]);
+    const names = new Set(options.map(([, option]) => option ?? ""));
+    expect(names.size).toBeGreaterThan(5);
+    expect([...names].filter((option) => !new RegExp(`\`${option}[=\`]`).test(page))).toEqual([]);
+    const settings = [...help.matchAll(/^ {2}([A-Z]\w+) = /gm)].map(([, setting]) => setting);
+    expect(settings.filter((setting) => !page.includes(`\`${setting}=\``))).toEqual([]);
+  });
+});
