@@ -1,17 +1,31 @@
 import { resolve } from "node:path";
 import type { Host } from "./accelerator.ts";
-import type { Disk, Machine, PortForward } from "./machine.ts";
+import { VmError } from "./errors.ts";
+import type { BootSource, Disk, Machine, PortForward } from "./machine.ts";
 import type { VmTools } from "./tools.ts";
 import { type EspFile, VirtualMachine } from "./virtual-machine.ts";
+
+/** How an image is started. */
+export type ImagePath =
+  /** As a PE file on an ESP, where firmware looks for a removable medium's loader. */
+  | { kind: "esp" }
+  /** As a UKI or a bzImage that QEMU hands to firmware. There is no ESP. */
+  | { kind: "kernel"; commandLine?: string; initrdPath?: string }
+  /** As a whole raw disk with an ESP on it, which is only read. */
+  | { kind: "disk" };
 
 /** An image and the machine that it is booted on. */
 export interface ImageBoot {
   tools: VmTools;
   host: Host;
-  /** A PE file, put where the firmware looks for a removable medium's loader. */
+  /** A PE file, or what `path` says. */
   imagePath: string;
-  /** More files on the ESP, such as addons. */
+  /** From an ESP unless given. */
+  path?: ImagePath;
+  /** More files on the ESP, such as addons; only where `path` is one. */
   espFiles?: readonly EspFile[];
+  /** Strings of SMBIOS type 11, such as `io.systemd.stub.kernel-cmdline-extra=quiet`. */
+  smbiosStrings?: readonly string[];
   /** Disks beside the one that it boots from. */
   disks?: readonly Disk[];
   /** A folder that the TPM keeps its state in, which then outlives the boot. Without it each boot has a new TPM. */
@@ -37,8 +51,13 @@ export async function startImage(
   boot: ImageBoot,
   options: Pick<Machine, "serial" | "onGuestExit">,
 ): Promise<VirtualMachine> {
-  const { tools, host } = boot;
+  const { tools, host, path = { kind: "esp" } } = boot;
   boot.signal?.throwIfAborted();
+  if (path.kind !== "esp" && boot.espFiles !== undefined) {
+    const message = `cannot put files on an ESP beside "${boot.imagePath}": expected an image that boots from it, got a ${path.kind}`;
+    throw new VmError("image", message);
+  }
+  const onEsp = path.kind === "esp" ? [{ espPath: REMOVABLE_MEDIA_PATH, hostPath: boot.imagePath }] : [];
   return VirtualMachine.start({
     tools,
     machine: {
@@ -47,14 +66,28 @@ export async function startImage(
       cpuModel: host.cpuModel,
       cpus: boot.cpus,
       memoryMiB: boot.memoryMiB,
-      bootsFromEsp: true,
-      disks: (boot.disks ?? []).map(({ path, serial }) => ({ path: resolve(path), serial })),
+      bootsFrom: bootSource(resolve(boot.imagePath), path),
+      smbiosStrings: boot.smbiosStrings ?? [],
+      disks: (boot.disks ?? []).map((disk) => ({ ...disk, path: resolve(disk.path) })),
       network: boot.network,
       serial: options.serial,
       onGuestExit: options.onGuestExit,
     },
-    esp: [{ espPath: REMOVABLE_MEDIA_PATH, hostPath: boot.imagePath }, ...(boot.espFiles ?? [])],
+    esp: [...onEsp, ...(boot.espFiles ?? [])],
     temporaryDirectory: boot.temporaryDirectory,
     ...(boot.tpmStateDirectory !== undefined && { tpmStateDirectory: resolve(boot.tpmStateDirectory) }),
   });
+}
+
+function bootSource(imagePath: string, path: ImagePath): BootSource {
+  switch (path.kind) {
+    case "esp":
+      return { kind: "esp" };
+    case "disk":
+      return { kind: "disk", path: imagePath };
+    case "kernel": {
+      const { initrdPath, ...rest } = path;
+      return { ...rest, path: imagePath, ...(initrdPath !== undefined && { initrdPath: resolve(initrdPath) }) };
+    }
+  }
 }

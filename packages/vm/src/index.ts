@@ -2,7 +2,7 @@ export { type Host, probeHost } from "./accelerator.ts";
 export { boot, type BootRequest, type RunningBoot } from "./boot.ts";
 export { VmError, type VmErrorCode } from "./errors.ts";
 export { collectEvidence, type Evidence, type EvidenceRequest } from "./evidence.ts";
-export { type ImageBoot } from "./image-boot.ts";
+export { type ImageBoot, type ImagePath } from "./image-boot.ts";
 export { type Accelerator, type Disk, type PortForward } from "./machine.ts";
 export { type ProcessExit } from "./scratch.ts";
 export {

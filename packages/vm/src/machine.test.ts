@@ -7,7 +7,8 @@ const machine: Machine = {
   cpuModel: "max,-cx16",
   cpus: 2,
   memoryMiB: 1024,
-  bootsFromEsp: true,
+  bootsFrom: { kind: "esp" },
+  smbiosStrings: [],
   disks: [],
   network: { forwards: [{ hostPort: 18545, guestPort: 8545 }] },
   serial: "piped",
@@ -40,7 +41,7 @@ describe("qemuArguments", () => {
 -chardev socket,id=tpm,fd=5
 -tpmdev emulator,id=tpm0,chardev=tpm
 -device tpm-crb,tpmdev=tpm0
--blockdev {"driver":"vvfat","node-name":"esp","dir":"esp","fat-type":16,"label":"ESP","read-only":true}
+-blockdev {"driver":"vvfat","dir":"esp","fat-type":16,"label":"ESP","node-name":"esp","read-only":true}
 -device virtio-blk-pci,drive=esp,bootindex=1
 -netdev user,id=net0,hostfwd=tcp:127.0.0.1:18545-:8545
 -device virtio-net-pci,netdev=net0,romfile=
@@ -87,6 +88,37 @@ describe("qemuArguments of a machine with Secure Boot and disks", () => {
       '-blockdev {"driver":"file","node-name":"disk0","filename":"/disks/a,b.raw"}\n' +
         '-device {"driver":"virtio-blk-pci","drive":"disk0","serial":"data"}\n',
     );
+  });
+});
+
+describe("qemuArguments of other ways to boot", () => {
+  const args = (bootsFrom: Machine["bootsFrom"], smbiosStrings: string[] = []) =>
+    qemuArguments({ ...machine, bootsFrom, smbiosStrings });
+
+  it("hands a kernel to firmware, with a command line and an initrd where there are any", () => {
+    const kernel = { kind: "kernel", path: "/k" } as const;
+    expect(lines(args(kernel))).toContain("-device tpm-crb,tpmdev=tpm0\n-kernel /k\n-netdev");
+    const commandLine = "console=ttyS0 a,b";
+    const all = args({ ...kernel, commandLine, initrdPath: "/i" });
+    expect(all.slice(all.indexOf("-kernel")).slice(0, 6)).toEqual([
+      ...["-kernel", "/k"],
+      ...["-append", commandLine],
+      ...["-initrd", "/i"],
+    ]);
+    expect(all.join(" ")).not.toContain("vvfat");
+  });
+
+  it("boots a whole disk, which it only reads", () => {
+    expect(lines(args({ kind: "disk", path: "/d,1.img" }))).toContain(
+      '-blockdev {"driver":"file","filename":"/d,1.img","node-name":"esp","read-only":true}\n' +
+        "-device virtio-blk-pci,drive=esp,bootindex=1\n",
+    );
+  });
+
+  it("has strings of SMBIOS type 11, commas and all", () => {
+    const all = args({ kind: "firmware" }, ["a=1,2", "b"]);
+    expect(all.filter((_, index) => all[index - 1] === "-smbios")).toEqual(["type=11,value=a=1,,2", "type=11,value=b"]);
+    expect(all.join(" ")).not.toMatch(/drive=esp|-kernel/);
   });
 });
 

@@ -16,6 +16,17 @@ export interface Disk {
   serial: string;
 }
 
+/** What a machine starts from. */
+export type BootSource =
+  /** Nothing: firmware alone runs. */
+  | { kind: "firmware" }
+  /** The first disk, whose EFI system partition is `FILES.espDirectory`. */
+  | { kind: "esp" }
+  /** A raw disk of the host's, absolute and only read, with an EFI system partition of its own. */
+  | { kind: "disk"; path: string }
+  /** A kernel or a UKI that QEMU hands to firmware itself, as it does the command line and initrd; absolute paths. */
+  | { kind: "kernel"; path: string; commandLine?: string; initrdPath?: string };
+
 /** One virtual machine, completely: equal machines give equal command lines. */
 export interface Machine {
   firmware: Firmware;
@@ -24,8 +35,9 @@ export interface Machine {
   cpuModel: string;
   cpus: number;
   memoryMiB: number;
-  /** Whether `FILES.espDirectory` is attached as the disk to boot from. */
-  bootsFromEsp: boolean;
+  bootsFrom: BootSource;
+  /** Strings of SMBIOS type 11, which systemd reads settings from. */
+  smbiosStrings: readonly string[];
   /** After the one to boot from, in this order. */
   disks: readonly Disk[];
   /** User-mode networking with these ports forwarded, or no network card at all. */
@@ -70,7 +82,8 @@ export function qemuArguments(machine: Machine): string[] {
     ["-chardev", `socket,id=qtest,fd=${CHANNEL_DESCRIPTORS.qtest}`, "-qtest", "chardev:qtest", "-qtest-log", "none"],
     ["-chardev", `socket,id=tpm,fd=${CHANNEL_DESCRIPTORS.tpm}`, "-tpmdev", "emulator,id=tpm0,chardev=tpm"],
     ["-device", "tpm-crb,tpmdev=tpm0"],
-    machine.bootsFromEsp ? espArguments() : [],
+    bootArguments(machine.bootsFrom),
+    machine.smbiosStrings.flatMap((value) => ["-smbios", `type=11,value=${value.replaceAll(",", ",,")}`]),
     machine.disks.flatMap(diskArguments),
     networkArguments(machine.network),
     serialArguments(machine.serial),
@@ -92,19 +105,28 @@ function firmwareArguments(firmware: Firmware): string[] {
   ];
 }
 
-/** QEMU shows the directory as a disk with a FAT16 partition, so that no file system has to be written for a boot. */
-function espArguments(): string[] {
+function bootArguments(source: BootSource): string[] {
+  switch (source.kind) {
+    case "firmware":
+      return [];
+    case "esp":
+      return bootDisk({ driver: "vvfat", dir: FILES.espDirectory, "fat-type": 16, label: "ESP" });
+    case "disk":
+      return bootDisk({ driver: "file", filename: source.path });
+    case "kernel":
+      return [
+        ["-kernel", source.path],
+        source.commandLine === undefined ? [] : ["-append", source.commandLine],
+        source.initrdPath === undefined ? [] : ["-initrd", source.initrdPath],
+      ].flat();
+  }
+}
+
+/** With vvfat QEMU shows a directory as a disk with a FAT16 partition, so that no file system has to be written for a boot. */
+function bootDisk(options: Record<string, string | number>): string[] {
   return [
-    ...blockDevice({
-      driver: "vvfat",
-      "node-name": "esp",
-      dir: FILES.espDirectory,
-      "fat-type": 16,
-      label: "ESP",
-      "read-only": true,
-    }),
-    "-device",
-    "virtio-blk-pci,drive=esp,bootindex=1",
+    ...blockDevice({ ...options, "node-name": "esp", "read-only": true }),
+    ...["-device", "virtio-blk-pci,drive=esp,bootindex=1"],
   ];
 }
 

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VmError } from "./errors.ts";
 import { GuestMemory } from "./guest-memory.ts";
-import { CHANNEL_DESCRIPTORS, FILES, type Machine, qemuArguments } from "./machine.ts";
+import { type BootSource, CHANNEL_DESCRIPTORS, FILES, type Machine, qemuArguments } from "./machine.ts";
 import { connectQmp, type Qmp, type QmpEvent } from "./qmp.ts";
 import { connectQtest, type PhysicalMemory } from "./qtest.ts";
 import { type KeptProcess, Scratch } from "./scratch.ts";
@@ -79,6 +79,7 @@ export class VirtualMachine implements AsyncDisposable {
    */
   static async start(options: StartOptions): Promise<VirtualMachine> {
     await checkEsp(options.esp);
+    for (const path of filesOf(options.machine.bootsFrom)) await sizeOf(path);
     const scratch = await Scratch.create(options.temporaryDirectory);
     try {
       await layOut(scratch.directory, options);
@@ -194,11 +195,7 @@ async function checkEsp(files: readonly EspFile[]): Promise<void> {
         `cannot put a file on the ESP at "${espPath}": expected a relative path of names, got none`,
       );
     }
-    try {
-      sizeBytes += (await stat(hostPath)).size;
-    } catch (cause) {
-      throw new VmError("image", `cannot boot "${hostPath}": expected a file that can be read, got none`, { cause });
-    }
+    sizeBytes += await sizeOf(hostPath);
   }
   if (sizeBytes > MAX_ESP_BYTES) {
     const path = files[0]?.hostPath ?? "";
@@ -206,6 +203,21 @@ async function checkEsp(files: readonly EspFile[]): Promise<void> {
       "image",
       `cannot boot "${path}": expected at most ${MAX_ESP_BYTES} bytes for QEMU's FAT disk, got ${sizeBytes}`,
     );
+  }
+}
+
+/** The host's files that QEMU itself opens. */
+function filesOf(source: BootSource): string[] {
+  if (source.kind === "disk") return [source.path];
+  if (source.kind !== "kernel") return [];
+  return source.initrdPath === undefined ? [source.path] : [source.path, source.initrdPath];
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (cause) {
+    throw new VmError("image", `cannot boot "${path}": expected a file that can be read, got none`, { cause });
   }
 }
 
