@@ -5,7 +5,7 @@ import type { PackedSegments, Segment } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { LockedArtifact, LockedPackage, LockedRepository } from "@cvm-build/resolver";
 import type { ClassifiedScript, Rootfs } from "@cvm-build/rootfs";
-import type { Signer } from "@cvm-build/uki";
+import { oneLineName, type Signer } from "@cvm-build/uki";
 import type { Inputs } from "./inputs.ts";
 import type { ObtainedLock } from "./locking.ts";
 import type { Generation } from "./output.ts";
@@ -149,12 +149,11 @@ function signaturesBy({ secureBoot, pcr }: ImageSigners): ManifestSignature[] {
   const policies = pcr.map((signer) => ({ of: "pcr-policy" as const, publicKeySha256: keyOf(signer) }));
   const [certificate] = secureBoot?.certificates ?? [];
   if (!secureBoot || !certificate) return policies;
-  const subject = certificate.subject.replaceAll("\n", ", ");
   return [
     {
       of: "image",
       publicKeySha256: keyOf(secureBoot.signer),
-      certificate: { subject, sha256: sha256Hex(certificate.raw) },
+      certificate: { subject: oneLineName(certificate.subject), sha256: sha256Hex(certificate.raw) },
     },
     ...policies,
   ];

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { CvmError, openFileSource, sourceSha256 } from "@cvm-build/bytes";
 import {
+  oneLineName,
   type PeSignature,
   readCertificates,
   signDetached,
@@ -97,7 +98,7 @@ export async function signImage(request: SignRequest, surroundings: Surroundings
   if (request.detached) await writeDetached(image, { output, signing });
   else await signPe({ image, output, ...signing });
   using written = openFileSource(output);
-  const subject = nameOf(certificates[0]?.subject);
+  const subject = oneLineName(certificates[0]?.subject);
   return { output, sha256: sourceSha256(written), sizeBytes: written.sizeBytes, subject };
 }
 
@@ -124,8 +125,8 @@ export async function verifyImage(request: VerifyRequest, surroundings: Surround
 function reportOf({ certificate, chain, key, hash, problem, timestamp, isTrusted }: PeSignature): SignatureReport {
   return {
     isTrusted,
-    ...(certificate && { subject: nameOf(certificate.subject) }),
-    chain: (chain ?? []).map(({ subject }) => nameOf(subject)),
+    ...(certificate && { subject: oneLineName(certificate.subject) }),
+    chain: (chain ?? []).map(({ subject }) => oneLineName(subject)),
     algorithm: [key, hash].filter((part) => part !== undefined).join(" "),
     ...(problem !== undefined && { problem }),
     ...(timestamp?.time !== undefined && {
@@ -204,8 +205,4 @@ async function readBounded(response: Response): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
-}
-
-function nameOf(subject = ""): string {
-  return subject.replaceAll("\n", ", ");
 }

@@ -20,6 +20,7 @@ export {
   verifyDetached,
   verifyPe,
 } from "./authenticode/verify.ts";
+export { oneLineName } from "./cms/name.ts";
 export { type SignedData, type SignerInfo, readSignedData } from "./cms/reader.ts";
 export { type SignerVerification, verifySignedData, type VerifyOptions } from "./cms/verify.ts";
 export { encodeSignedData, type SignedContent, type SignedDataRequest } from "./cms/writer.ts";

@@ -21,6 +21,7 @@ export interface Identity {
 
 /** What a made certificate says. */
 export interface MadeCertificate {
+  /** None where empty. */
   name: string;
   privateKey: KeyObject;
   /** Self-signed without one. */
@@ -100,8 +101,11 @@ export function memorySigner(privateKey: KeyObject): Signer {
   };
 }
 
+/** An empty name has no parts. */
 function commonName(name: string): Buffer {
-  return sequence(setOf(sequence(objectIdentifier("2.5.4.3"), encodeDer(DerTag.utf8String, Buffer.from(name)))));
+  return name === ""
+    ? sequence()
+    : sequence(setOf(sequence(objectIdentifier("2.5.4.3"), encodeDer(DerTag.utf8String, Buffer.from(name)))));
 }
 
 function utcTime(text: string): Buffer {

@@ -5,6 +5,7 @@ import { type CertificateTableEntry, readCertificateTable } from "../authenticod
 import { type AuthenticodeSignature, readSignature } from "../authenticode/signature.ts";
 import { DIGEST_OID } from "../cms/format.ts";
 import { publicKeyOf } from "../cms/key.ts";
+import { oneLineName } from "../cms/name.ts";
 import { verifySignedData } from "../cms/verify.ts";
 import { authenticodeDigests } from "../pe/authenticode.ts";
 import { type SignatureHash, SIGNATURE_HASHES } from "../signer/signer.ts";
@@ -155,6 +156,6 @@ function describeUntrusted(signatures: readonly ImageSignature[]): string {
   if (certificates.length > 0 && !certificates.some(hasRsaKey)) {
     return "one signed with an elliptic curve, which EDK2 is built without";
   }
-  const names = new Set(certificates.map(({ subject }) => `"${subject.replaceAll("\n", ", ")}"`));
+  const names = new Set(certificates.map(({ subject }) => `"${oneLineName(subject)}"`));
   return `one signed by ${[...names].join(" and ") || "nobody known"}, for whom no entry of db vouches`;
 }

@@ -1,4 +1,6 @@
 import { X509Certificate } from "node:crypto";
+import { publicKeyOf } from "../cms/key.ts";
+import { oneLineName } from "../cms/name.ts";
 import { ukiError } from "../error.ts";
 import type { SignerOptions } from "./options.ts";
 import { pemBlocks } from "./pem.ts";
@@ -34,10 +36,10 @@ export async function readCertificates(reference: string, options: SignerOptions
  * @throws CvmError `certificate` where it certifies another key
  */
 export function checkPair(signer: Signer, certificate: X509Certificate): void {
-  const [own, certified] = [signer.publicKey, certificate.publicKey];
+  const [own, certified] = [signer.publicKey, publicKeyOf(certificate)];
   // Node compares keys of different types too, and leaves OpenSSL's complaint behind for the next call to trip over.
-  if (own.asymmetricKeyType === certified.asymmetricKeyType && own.equals(certified)) return;
-  const subject = certificate.subject.replaceAll("\n", ", ");
+  if (certified && own.asymmetricKeyType === certified.asymmetricKeyType && own.equals(certified)) return;
+  const subject = oneLineName(certificate.subject);
   throw ukiError("certificate", `cannot use certificate "${subject}": expected the signer's key, got another key`, {
     hint: "name the certificate that was issued for this key",
   });

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { sha256Hex } from "@cvm-build/bytes";
+import { oneLineName } from "../../cms/name.ts";
 import type { Guid } from "../guid.ts";
 import { SIGNATURE_TYPES } from "./format.ts";
 import type { SignatureList } from "./reader.ts";
@@ -28,7 +29,7 @@ function describe(type: Guid, data: Buffer): string {
 /** A certificate's subject on one line. What firmware holds need not be a certificate. */
 function subjectOf(der: Buffer): string {
   try {
-    return JSON.stringify(new X509Certificate(der).subject.replaceAll("\n", ", "));
+    return JSON.stringify(oneLineName(new X509Certificate(der).subject));
   } catch {
     return "(not a certificate)";
   }
