@@ -52,7 +52,14 @@ export {
   UKI_SECTIONS,
   type UkiSectionRule,
 } from "./sections.ts";
-export { findStubVersion, readStubVersion, stubVersionOf, type StubVersion } from "./stub.ts";
+export {
+  findLoaderInfo,
+  findStubVersion,
+  type LoaderInfo,
+  readStubVersion,
+  stubVersionOf,
+  type StubVersion,
+} from "./stub.ts";
 export { type TimestampAuthority } from "./timestamp/request.ts";
 export { type TimestampVerification } from "./timestamp/verify.ts";
 export { effectiveSections, readUki, type Uki, type UkiSection, type UkiSections } from "./uki.ts";
