@@ -1,5 +1,7 @@
 import { type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
 import {
+  type Alternative,
+  type EventContent,
   type EventSource,
   type MeasuredEvent,
   predictUkiOnEsp,
@@ -10,7 +12,7 @@ import {
 import type { Profile } from "@cvm-build/profile";
 import { measuredCompanions } from "./companions.ts";
 import type { Generation } from "./output.ts";
-import { type Platform, platformOf } from "./platform.ts";
+import { platformOf } from "./platform.ts";
 import type { WrittenUki } from "./uki-image.ts";
 
 /** `measurements.json`: what an image's registers will be, and the events that make them. */
@@ -22,12 +24,14 @@ export interface Measurements {
 
 /** The registers of an image on one platform. */
 export interface PlatformMeasurements {
-  name: Platform["name"];
+  name: string;
   /** At the end of the boot that the profile describes. */
   registers: RegisterValues;
   /** PCR 11 after each phase path, by bank. */
   phases: Partial<Record<HashAlgorithm, Record<string, string>>>;
   unpredicted: { register: string; reason: string }[];
+  /** Registers that have one of a few values, and what decides which. */
+  alternatives?: Alternative[];
   /** Add-ons that Secure Boot does not let start, and which then have no effect. */
   refused: { path: string; reason: string }[];
   events: PublishedEvent[];
@@ -40,6 +44,8 @@ export interface PublishedEvent {
   label: string;
   digests: Partial<Record<HashAlgorithm, string>>;
   source: EventSource;
+  /** What was measured: how many bytes, and which where they are few and no part of a file. */
+  content?: EventContent;
 }
 
 /** Opens the finished UKI again and predicts its registers from its own bytes. */
@@ -89,12 +95,13 @@ export function measurementsOf(
 }
 
 /** A prediction as it is published. */
-export function platformMeasurements(name: Platform["name"], prediction: Prediction): PlatformMeasurements {
+export function platformMeasurements(name: string, prediction: Prediction): PlatformMeasurements {
   return {
     name,
     registers: prediction.registers,
     phases: prediction.phases,
     unpredicted: prediction.unpredicted,
+    ...(prediction.alternatives && { alternatives: prediction.alternatives }),
     refused: prediction.refused,
     events: prediction.events.map(publishEvent),
   };

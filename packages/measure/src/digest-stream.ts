@@ -17,7 +17,12 @@ export type StreamDigests = string[];
 
 /** Bytes in a stream. */
 export function streamBytes({ parts }: DigestStream): number {
-  return parts.reduce((sum, part) => sum + ("bytes" in part ? part.bytes.byteLength : part.sizeBytes), 0);
+  return parts.reduce((sum, part) => sum + partBytes(part), 0);
+}
+
+/** Bytes in a piece. */
+export function partBytes(part: DigestPart): number {
+  return "bytes" in part ? part.bytes.byteLength : part.sizeBytes;
 }
 
 /**

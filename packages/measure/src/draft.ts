@@ -1,6 +1,9 @@
 import { assert, type HashAlgorithm } from "@cvm-build/bytes";
-import { type EventSource, type MeasuredEvent, pcrName } from "./event.ts";
-import type { DigestPart, DigestStream, StreamDigests } from "./digest-stream.ts";
+import { type EventContent, type EventSource, type MeasuredEvent, pcrName } from "./event.ts";
+import { type DigestPart, type DigestStream, partBytes, type StreamDigests } from "./digest-stream.ts";
+
+/** Bytes of an event that are shown, at most: variables, command lines, constants. */
+const SHOWN_BYTES = 4096;
 
 /** A digest to come: the one taken at a mark of a stream. */
 export interface DigestReference {
@@ -57,6 +60,16 @@ export class Draft {
       digests: Object.fromEntries(
         Object.entries(digests).map(([bank, streams]) => [bank, streams[digest.stream]?.[digest.mark]]),
       ) as MeasuredEvent["digests"],
+      content: this.#contentOf(digest),
     }));
+  }
+
+  #contentOf({ stream, mark }: DigestReference): EventContent {
+    const { parts = [], marks = [] } = this.streams[stream] ?? {};
+    const measured = parts.slice(0, marks[mark]);
+    const sizeBytes = measured.reduce((sum, part) => sum + partBytes(part), 0);
+    const literal = measured.flatMap((part) => ("bytes" in part ? [part.bytes] : []));
+    const isShown = literal.length === measured.length && sizeBytes <= SHOWN_BYTES;
+    return { sizeBytes, ...(isShown && { hex: Buffer.concat(literal).toString("hex") }) };
   }
 }

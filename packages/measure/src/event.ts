@@ -36,6 +36,13 @@ export interface EventSource {
   constant?: string;
 }
 
+/** What an event measures: its size, and the bytes themselves where they are few and no part of a file. */
+export interface EventContent {
+  sizeBytes: number;
+  /** Lower-case hex. */
+  hex?: string;
+}
+
 /** One extension of one register: what is hashed, its digest in each bank, and where it came from. */
 export interface MeasuredEvent {
   register: RegisterName;
@@ -46,4 +53,5 @@ export interface MeasuredEvent {
   /** Lower-case hex digest for each bank. */
   digests: Partial<Record<HashAlgorithm, string>>;
   source: EventSource;
+  content?: EventContent;
 }

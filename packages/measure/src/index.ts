@@ -1,6 +1,6 @@
 export { type Comparison, type ComparedEvent, compareWithLog, type RegisterComparison } from "./compare.ts";
 export { type EspFile } from "./companions.ts";
-export { type EventSource, type MeasuredEvent, pcrIndex, type PcrIndex, pcrOf, type RegisterName } from "./event.ts";
+export { type EventContent, type EventSource, type MeasuredEvent, pcrIndex, type PcrIndex, pcrOf, type RegisterName } from "./event.ts";
 export { describeEvent, dumpEventLog } from "./eventlog/dump.ts";
 export { EVENT_TYPES } from "./eventlog/format.ts";
 export { type EventLog, type LoggedEvent, readEventLog } from "./eventlog/reader.ts";
