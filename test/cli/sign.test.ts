@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -85,5 +94,21 @@ describe.skipIf(!requirePeers("openssl") || !existsSync(SAMPLE))("cvm-build sign
     ]);
     expect(readFileSync(SAMPLE).equals(before)).toBe(true);
     await cvmBuildJson(["verify", SAMPLE, "--cert", at("keys/db.crt"), "--detached", signature]);
+  });
+
+  it.each<[string, string, string[]]>([
+    ["a folder", scratch, []],
+    ["a folder, by a signature", scratch, ["--detached"]],
+    ["a device", "/dev/null", []],
+    ["the image, by a signature", at("copy.efi"), ["--detached"]],
+  ])("does not replace %s", async (_, place, more) => {
+    copyFileSync(SAMPLE, at("copy.efi"));
+    const before = statSync(place);
+    const { exitCode, stderr } = await cvmBuild([
+      ...["sign", at("copy.efi"), "--key", at("keys/db.key"), "--cert", at("keys/db.crt"), "--output", place, ...more],
+    ]);
+    expect(stderr).toContain(`cannot write "${place}": expected`);
+    expect(exitCode).toBe(1);
+    expect([statSync(place).ino, statSync(place).size]).toEqual([before.ino, before.size]);
   });
 });

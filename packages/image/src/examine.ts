@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
-import { CvmError, type FileSource, HASH_ALGORITHMS, type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
+import { HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
 import { predictUkiOnEsp } from "@cvm-build/measure";
 import { inspectUki, type UkiInspection } from "@cvm-build/uki";
 import { measuredCompanions } from "./companions.ts";
+import { openNamedFile } from "./named-file.ts";
 import { platformOf } from "./platform.ts";
 import { platformMeasurements, type PlatformMeasurements } from "./measurements.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -21,7 +22,7 @@ export interface MeasureRequest {
 
 /** Says what is in a UKI. */
 export function inspectImage({ image }: { image: string }, surroundings: Surroundings): UkiInspection {
-  using source = openImage(image, surroundings);
+  using source = openNamedFile(resolve(surroundings.invocationDirectory, image), "image");
   return inspectUki(source);
 }
 
@@ -30,7 +31,7 @@ export async function measureImage(
   { image, phases, banks, variableStore }: MeasureRequest,
   surroundings: Surroundings,
 ): Promise<PlatformMeasurements> {
-  using source = openImage(image, surroundings);
+  using source = openNamedFile(resolve(surroundings.invocationDirectory, image), "image");
   const { name, secureBoot } = platformOf(
     variableStore === undefined ? undefined : resolve(surroundings.invocationDirectory, variableStore),
   );
@@ -42,12 +43,4 @@ export async function measureImage(
     threads: surroundings.workers,
   });
   return platformMeasurements(name, prediction);
-}
-
-function openImage(image: string, { invocationDirectory }: Surroundings): FileSource {
-  try {
-    return openFileSource(resolve(invocationDirectory, image));
-  } catch (cause) {
-    throw new CvmError("no-image", `cannot read image "${image}": expected a readable file`, { cause });
-  }
 }

@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { CvmError, openFileSource } from "@cvm-build/bytes";
+import { CvmError } from "@cvm-build/bytes";
 import {
   certificateList,
   enrolledVariables,
@@ -12,6 +12,7 @@ import {
   readCertificates,
   writeVariableStore,
 } from "@cvm-build/uki";
+import { openNamedFile } from "./named-file.ts";
 import { explainWriteFailure } from "./output.ts";
 import { signerOptions } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -45,7 +46,7 @@ const ENROLLED_STORE = "OVMF_VARS.fd";
 
 /**
  * Makes the keys of Secure Boot and of PCR policies, with what enrols them. Nothing is written over another file.
- * @throws CvmError `secure-boot`, `output`
+ * @throws CvmError `secure-boot`, `output`, `no-file`; FormatError for a variable store that is none
  */
 export async function makeKeys(request: KeysRequest, surroundings: Surroundings): Promise<KeysReport> {
   const { invocationDirectory, now, randomBytes } = surroundings;
@@ -68,7 +69,7 @@ export async function makeKeys(request: KeysRequest, surroundings: Surroundings)
   });
   const all: KeyFile[] = [...files, ...(await generatePcrKey())];
   if (request.variableStore !== undefined) {
-    using template = openFileSource(resolve(invocationDirectory, request.variableStore));
+    using template = openNamedFile(resolve(invocationDirectory, request.variableStore), "variable store");
     const content = writeVariableStore(template, enrolledVariables(variables, notBefore));
     all.push({ name: ENROLLED_STORE, content, mode: 0o644 });
   }
@@ -84,8 +85,13 @@ function writeKeyFiles(directory: string, files: readonly KeyFile[]): void {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     for (const { name, content, mode } of files) {
       const path = join(directory, name);
-      writeFileSync(path, content, { mode, flag: "wx", flush: true });
+      const descriptor = openSync(path, "wx", mode);
       written.push(path);
+      try {
+        writeFileSync(descriptor, content, { flush: true });
+      } finally {
+        closeSync(descriptor);
+      }
     }
   } catch (error) {
     for (const path of written) rmSync(path, { force: true });

@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 import { diffLocks, encodeLock, type Lock, type LockChange, parseLock } from "@cvm-build/resolver";
 import { suppliedArtifacts } from "./local-inputs.ts";
-import { explainWriteFailure } from "./output.ts";
+import { replaceFile } from "./replace-file.ts";
 import { loadSelection } from "./selection.ts";
 import { storeOf } from "./store.ts";
 import { committedLockPath } from "./locking.ts";
@@ -54,17 +54,5 @@ function lockAt(path: string): Lock | undefined {
   } catch (error) {
     if (error instanceof CvmError && error.code === "lock") return undefined;
     throw error;
-  }
-}
-
-function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(temporary, text, { flush: true });
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw explainWriteFailure(error);
   }
 }

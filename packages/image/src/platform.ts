@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { openFileSource } from "@cvm-build/bytes";
 import { isSecureBootOn, secureBootVariablesOf, type UkiOnEspOptions } from "@cvm-build/measure";
 import { readVariableStore } from "@cvm-build/uki";
+import { openNamedFile } from "./named-file.ts";
 
 /** Firmware and boot path that registers are predicted for: a UKI on an ESP, started by OVMF, with a TPM. */
 export interface Platform {
@@ -13,11 +13,11 @@ export interface Platform {
 /**
  * The platform that a variable store makes of OVMF.
  * @param variableStore path; without one Secure Boot is off, and its variables are not known
- * @throws FormatError where the file is no variable store
+ * @throws FormatError where the file is no variable store; CvmError `no-file` where there is none
  */
 export function platformOf(variableStore: string | undefined): Platform {
   if (variableStore === undefined) return { name: "qemu-ovmf", secureBoot: false };
-  using source = openFileSource(variableStore);
+  using source = openNamedFile(variableStore, "variable store");
   const variables = secureBootVariablesOf(readVariableStore(source));
   return { name: isSecureBootOn(variables) ? "qemu-ovmf-secureboot" : "qemu-ovmf", secureBoot: { variables } };
 }

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { CvmError, openFileSource, sourceSha256 } from "@cvm-build/bytes";
 import {
@@ -14,7 +14,8 @@ import {
   verifyDetached,
   verifyPe,
 } from "@cvm-build/uki";
-import { explainWriteFailure } from "./output.ts";
+import { openNamedFile } from "./named-file.ts";
+import { replaceFile } from "./replace-file.ts";
 import { openCertifiedSigner, signerOptions } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -82,7 +83,7 @@ const TIMESTAMP = { timeoutMs: 30_000, maxBytes: 1 << 16, nonceBytes: 8 } as con
 
 /**
  * Signs an image for Secure Boot.
- * @throws CvmError `signer`, `certificate`, `signature`, `uki-output`; nothing is written then
+ * @throws CvmError `signer`, `certificate`, `signature`, `uki-output`, `output`, `no-image`; nothing is written then
  */
 export async function signImage(request: SignRequest, surroundings: Surroundings): Promise<SignReport> {
   const { invocationDirectory } = surroundings;
@@ -90,6 +91,7 @@ export async function signImage(request: SignRequest, surroundings: Surroundings
     string,
     string,
   ];
+  checkOutput({ image, output, detached: request.detached });
   const { signer, certificates } = await openCertifiedSigner(request, surroundings);
   await using _ = signer;
   const { hash, timestampUrl } = request;
@@ -104,7 +106,7 @@ export async function signImage(request: SignRequest, surroundings: Surroundings
 
 /**
  * Verifies the signatures of an image.
- * @throws FormatError where it is no PE image; CvmError `certificate`
+ * @throws FormatError where it is no PE image; CvmError `certificate`, `no-image`, `no-file`
  */
 export async function verifyImage(request: VerifyRequest, surroundings: Surroundings): Promise<VerifyImageReport> {
   const options = signerOptions(surroundings);
@@ -115,7 +117,7 @@ export async function verifyImage(request: VerifyRequest, surroundings: Surround
     timestampTrusted: await readAll(request.timestampCertificates),
   };
   const image = resolve(surroundings.invocationDirectory, request.image);
-  using source = openImage(image);
+  using source = openNamedFile(image, "image");
   const signatures = request.detached
     ? [verifyDetached(source, readSignature(resolve(surroundings.invocationDirectory, request.detached)), trust)]
     : verifyPe(source, trust).signatures;
@@ -139,21 +141,27 @@ async function writeDetached(
   image: string,
   { output, signing }: { output: string; signing: SigningRequest },
 ): Promise<void> {
-  using source = openImage(image);
+  using source = openNamedFile(image, "image");
   const signature = await signDetached(source, signing);
-  try {
-    writeFileSync(output, signature, { mode: 0o644, flush: true });
-  } catch (error) {
-    rmSync(output, { force: true });
-    throw explainWriteFailure(error);
-  }
+  replaceFile(output, signature);
 }
 
-function openImage(path: string) {
+/** Refuses to replace what is no file, such as a device, and an image by its signature. */
+function checkOutput({ image, output, detached }: { image: string; output: string; detached: boolean }): void {
+  const there = statusOf(output);
+  const refused = (expected: string) => new CvmError("output", `cannot write "${output}": expected ${expected}`);
+  if (there && !there.isFile()) throw refused("the path of a file, got a folder or a device");
+  if (!there || !detached) return;
+  const read = statusOf(image);
+  if (read?.dev === there.dev && read.ino === there.ino) throw refused("a file for the signature alone, got the image itself");
+}
+
+/** Undefined where there is nothing, or nothing to be known: whoever opens it says why. */
+function statusOf(path: string): Stats | undefined {
   try {
-    return openFileSource(path);
-  } catch (cause) {
-    throw new CvmError("no-image", `cannot read image "${path}": expected a readable file`, { cause });
+    return statSync(path);
+  } catch {
+    return undefined;
   }
 }
 
@@ -161,7 +169,7 @@ function openImage(path: string) {
 const MAX_SIGNATURE_BYTES = 1 << 20;
 
 function readSignature(path: string): Buffer {
-  using source = openImage(path);
+  using source = openNamedFile(path, "signature");
   if (source.sizeBytes <= MAX_SIGNATURE_BYTES) return source.read(0, source.sizeBytes);
   throw new CvmError(
     "signature",

@@ -53,7 +53,13 @@ export async function openCertifiedSigner(
   surroundings: Surroundings,
 ): Promise<CertifiedSigner> {
   const options = signerOptions(surroundings);
-  return certify(await openSigner(key, options), { certificate, options });
+  const signer = await openSigner(key, options);
+  try {
+    return await certify(signer, { certificate, options });
+  } catch (error) {
+    await signer[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** What opening a key needs of a run's surroundings: paths are relative to where the command was typed. */

@@ -74,6 +74,8 @@ describe("generateKeySet", () => {
     ["a name that is too long", { names: { ...request.names, PK: "x".repeat(65) } }, "got 65"],
     ["an owner", { owner: "me" }, 'cannot make keys of owner "me": expected a GUID in lower case, got none'],
     ["a validity", { notAfter: request.notBefore }, "expected a time after 2026-01-02T03:04:05.000Z"],
+    ["a year of four digits", { notAfter: new Date("+010000-01-01T00:00:00Z") }, "in the year 9999 at the latest"],
+    ["an end", { notAfter: new Date(Number.NaN) }, "cannot make keys valid until a time beyond all"],
   ])("refuses %s that is none", async (_, change, message) => {
     await expect(generateKeySet({ ...request, ...change })).rejects.toMatchObject({
       code: "secure-boot",

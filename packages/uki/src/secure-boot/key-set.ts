@@ -17,6 +17,8 @@ const SIGNED_BY = { PK: "PK", KEK: "PK", db: "KEK", dbx: "KEK" } as const;
 
 /** @see RFC 5280, appendix A.1, `ub-common-name` */
 const MAX_COMMON_NAME = 64;
+/** @see RFC 5280, section 4.1.2.5.2: years have four digits */
+const LAST_YEAR = 9999;
 
 /** A Secure Boot key set to be made. */
 export interface KeySetRequest {
@@ -139,10 +141,9 @@ function checkRequest({ algorithm, names, owner, notBefore, notAfter }: KeySetRe
   if (!isGuid(owner)) {
     throw ukiError("secure-boot", `cannot make keys of owner "${owner}": expected a GUID in lower case, got none`);
   }
-  if (!(notAfter > notBefore)) {
-    throw ukiError(
-      "secure-boot",
-      `cannot make keys valid until ${notAfter.toISOString()}: expected a time after ${notBefore.toISOString()}, got none`,
-    );
+  if (!(notAfter > notBefore && notAfter.getUTCFullYear() <= LAST_YEAR)) {
+    const until = Number.isNaN(notAfter.getTime()) ? "a time beyond all" : notAfter.toISOString();
+    const expected = `a time after ${notBefore.toISOString()}, in the year ${LAST_YEAR} at the latest`;
+    throw ukiError("secure-boot", `cannot make keys valid until ${until}: expected ${expected}, got none`);
   }
 }
