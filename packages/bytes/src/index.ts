@@ -23,6 +23,7 @@ export {
   u16le,
   u32be,
   u32le,
+  u64be,
   u64le,
   u8,
   type ValueOf,

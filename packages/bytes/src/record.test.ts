@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ascii, FormatError, record, u16le, u32le, u64le, type ValueOf } from "./index.ts";
+import { ascii, FormatError, record, u16le, u32le, u64be, u64le, type ValueOf } from "./index.ts";
 
 const Sample = record("Sample", 16, {
   name: [0x00, ascii(2)],
@@ -14,6 +14,12 @@ describe("record", () => {
     const bytes = Sample.encode(sample);
     expect(bytes.toString("hex")).toBe("61620700ffffffff0000000000010000");
     expect(Sample.decode(bytes)).toEqual(sample);
+  });
+
+  it("puts the high byte of a big-endian integer first", () => {
+    const Big = record("Big", 8, { value: [0x00, u64be] });
+    expect(Big.encode({ value: 0x0102030405060708n }).toString("hex")).toBe("0102030405060708");
+    expect(Big.decode(Buffer.from("ff02030405060708", "hex"))).toEqual({ value: 0xff02030405060708n });
   });
 
   it.each([

@@ -119,6 +119,14 @@ export const u64le: FieldType<bigint> = {
   show: (value) => `0x${value.toString(16)}`,
 };
 
+/** A 64-bit big-endian integer as a bigint. */
+export const u64be: FieldType<bigint> = {
+  ...u64le,
+  name: "u64be",
+  put: (view, offset, value) => void view.writeBigUInt64BE(value, offset),
+  get: (view, offset) => view.readBigUInt64BE(offset),
+};
+
 /** ASCII text of at most `sizeBytes` characters, padded with NULs that decoding strips. */
 export function ascii(sizeBytes: number): FieldType<string> {
   return {

@@ -61,6 +61,8 @@ export const VariableData = record("UEFI_VARIABLE_DATA", 32, {
 
 /** `signature` of a crypto-agile log's first record. */
 export const CRYPTO_AGILE_SIGNATURE = Buffer.from("Spec ID Event03\0", "latin1");
+/** How the ACPI table begins that says where a CCEL is. @see ACPI 6.5, "Confidential Computing Event Log ACPI Table" */
+export const CCEL_TABLE_SIGNATURE = Buffer.from("CCEL8\0\0\0", "latin1");
 /** Data of the EV_NO_ACTION that tells the locality from which PCR 0 was started; one byte follows. */
 export const STARTUP_LOCALITY_SIGNATURE = Buffer.from("StartupLocality\0", "latin1");
 
@@ -74,8 +76,8 @@ export const HASH_ALGORITHM_IDS = {
 
 /** Not extended into any register. */
 export const EV_NO_ACTION = 0x0000_0003;
-/** The register of a record that is none: the rest of the area is unused. */
-export const END_MARK = 0xffff_ffff;
+/** The register of a record that is of none: an EV_NO_ACTION; with any other type the rest of the area is unused. */
+export const NO_REGISTER = 0xffff_ffff;
 
 /** Event types by number. @see TCG PC Client Platform Firmware Profile, "Event Types" */
 export const EVENT_TYPES: Readonly<Record<number, string>> = {

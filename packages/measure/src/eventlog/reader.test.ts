@@ -6,8 +6,9 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { describeEvent, dumpEventLog } from "./dump.ts";
 import { makeLog, makeSha1Log } from "./eventlog.fixture.ts";
-import { readEventLog } from "./reader.ts";
-import { type CcMrIndex, replayCcel, replayLog, rtmrOf } from "./replay.ts";
+import { type EventLog, readEventLog } from "./reader.ts";
+import { withoutRepeats } from "./repeats.ts";
+import { type CcMrIndex, isCcel, replayCcel, replayLog, rtmrOf } from "./replay.ts";
 
 const vectors = join(import.meta.dirname, "../../../../../shared/vectors");
 
@@ -60,6 +61,7 @@ describe.skipIf(!existsSync(vectors))("readEventLog on logs of real machines", (
     expect(log.algorithms).toEqual(expected.algorithms);
     // The count of the vectors leaves out the record that names the algorithms, as `events` does.
     expect([expected.events, expected.events - 1]).toContain(log.events.length);
+    expect(isCcel(log)).toBe(expected.format === "ccel");
     if (expected.format === "ccel") {
       expect(replayCcel(log)).toEqual(expected.rtmr);
       for (const [index, value] of Object.entries(replayCcel(log))) {
@@ -154,6 +156,19 @@ describe("readEventLog", () => {
     expect(decoded.usedBytes).toBe(bytes.length);
   });
 
+  it.each([
+    ["SHA-1", makeSha1Log, { digest: "00".repeat(20) }],
+    ["crypto-agile", makeLog, { digests: { sha1: "00".repeat(20), sha256: "00".repeat(32) } }],
+  ])("passes over what a %s log has of no register, and goes on behind it", (_, make, digest) => {
+    const ofNone = { register: 0xffff_ffff, eventType: 3, data: Buffer.from("Windows AIK", "utf16le"), ...digest };
+    const separator = { register: 5, eventType: 4, data: Buffer.alloc(4), ...digest };
+    const bytes = make([ofNone, separator, ofNone] as never[]);
+    const decoded = readEventLog(bytes);
+    expect(decoded.events.map(({ register }) => register)).toEqual([5]);
+    expect(decoded.usedBytes).toBeLessThan(bytes.length);
+    expect(() => readEventLog(bytes.subarray(0, -2))).toThrow(FormatError);
+  });
+
   it("counts the first record of a SHA-1 log, which is an event like any other", () => {
     const bytes = makeSha1Log([{ register: 0, eventType: 8, digest: "33".repeat(20), data: Buffer.from("1") }]);
     const decoded = readEventLog(bytes);
@@ -169,6 +184,11 @@ describe("readEventLog", () => {
 
   it.each<[string, Buffer, string]>([
     ["nothing", Buffer.alloc(0), "TCG_PCClientPCREvent"],
+    [
+      "the table that says where a CCEL is",
+      Buffer.from(`CCEL8\0\0\0${"\0".repeat(48)}`),
+      "got the ACPI table that says where it is",
+    ],
     ["a cut first record", log().subarray(0, 40), "a record that ends within 40 bytes"],
     ["a cut record", log().subarray(0, -2), "a record that ends within"],
     ["no algorithm", makeLog([], [], 0), "TCG_EfiSpecIdEvent.algorithmCount: expected 1..16, got 0"],
@@ -191,6 +211,31 @@ describe("readEventLog", () => {
   ])("refuses %s", (_, bytes, message) => {
     expect(() => readEventLog(bytes)).toThrow(FormatError);
     expect(() => readEventLog(bytes)).toThrow(message);
+  });
+
+  it("starts PCR 0 from the locality that the log tells, even where nothing extends it", () => {
+    const startup = { register: 0, eventType: 3, data: Buffer.from("StartupLocality\0\x03", "latin1"), digests };
+    const start = (digits: number) => `${"0".repeat(digits - 1)}3`;
+    expect(replayLog(readEventLog(makeLog([startup])))).toEqual({ sha1: { 0: start(40) }, sha256: { 0: start(64) } });
+    expect(replayLog(readEventLog(makeLog([])))).toEqual({ sha1: {}, sha256: {} });
+  });
+
+  it("drops a run of events that is there twice where the registers say so", () => {
+    const event = (register: number, byte: string) => ({
+      register,
+      eventType: 4,
+      data: Buffer.alloc(4),
+      digests: { sha1: byte.repeat(20), sha256: byte.repeat(32) },
+    });
+    const [a, b, c, d] = [event(4, "aa"), event(5, "bb"), event(5, "cc"), event(9, "dd")];
+    const real = replayLog(readEventLog(makeLog([a, a, b, c, d])));
+    const isRight = (candidate: EventLog) => JSON.stringify(replayLog(candidate)) === JSON.stringify(real);
+    const logged = readEventLog(makeLog([a, a, b, c, b, c, d]));
+    expect(withoutRepeats(logged, isRight)?.events.map(({ digests: { sha1 } }) => sha1?.slice(0, 2))).toEqual([
+      ...["aa", "aa", "bb", "cc", "dd"],
+    ]);
+    expect(withoutRepeats(readEventLog(makeLog([a, b, c, d])), isRight)).toBeUndefined();
+    expect(withoutRepeats(logged, () => false)).toBeUndefined();
   });
 
   it("refuses a PCR that no TPM has when it replays", () => {

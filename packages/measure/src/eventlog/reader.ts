@@ -1,11 +1,12 @@
 import { DIGEST_SIZE_BYTES, FormatError, type HashAlgorithm, HASH_ALGORITHMS } from "@cvm-build/bytes";
 import {
+  CCEL_TABLE_SIGNATURE,
   CRYPTO_AGILE_SIGNATURE,
-  END_MARK,
   EV_NO_ACTION,
   EVENT_TYPES,
   HASH_ALGORITHM_IDS,
   LOG_LIMITS,
+  NO_REGISTER,
   PcrEvent2Header,
   PcrEventHeader,
   SpecIdAlgorithm,
@@ -35,7 +36,7 @@ export interface EventLog {
   algorithms: HashAlgorithm[];
   /** In the order in which they happened; the specification record of a crypto-agile log is not among them. */
   events: LoggedEvent[];
-  /** Up to where there were records; the rest of the area is unused. */
+  /** Up to where there were records of registers; the rest of the area is unused. */
   usedBytes: number;
 }
 
@@ -50,6 +51,7 @@ export function readEventLog(bytes: Uint8Array): EventLog {
   if (log.length > LOG_LIMITS.sizeBytes) {
     throw new FormatError({ record: "event log" }, `expected at most ${LOG_LIMITS.sizeBytes} bytes, got ${log.length}`);
   }
+  refuseCcelTable(log);
   const first = readPcrEvent(log, 0);
   const isCryptoAgile =
     first.event.eventType === EV_NO_ACTION &&
@@ -77,26 +79,41 @@ function readRecords(
   records: { from: number; read: (log: Buffer, offset: number) => ReadEvent },
 ): Pick<EventLog, "events" | "usedBytes"> {
   const events: LoggedEvent[] = [];
-  let offset = records.from;
-  while (!isEnd(log, offset)) {
-    if (events.length === LOG_LIMITS.events) {
+  let usedBytes = records.from;
+  let count = 0;
+  for (let offset = records.from; !isEnd(log, offset); count++) {
+    if (count === LOG_LIMITS.events) {
       throw new FormatError(
         { record: "event log", offsetBytes: offset },
         `expected at most ${LOG_LIMITS.events} events`,
       );
     }
     const { event, end } = records.read(log, offset);
-    events.push(event);
     offset = end;
+    // What is logged for no register, such as Windows' "AIK" notes, says nothing of any.
+    if (event.register === NO_REGISTER) continue;
+    events.push(event);
+    usedBytes = end;
   }
-  return { events, usedBytes: offset };
+  return { events, usedBytes };
 }
 
 /** The area after the last record is absent, zeros or 0xff. */
 function isEnd(log: Buffer, offset: number): boolean {
   if (offset === log.length) return true;
   const head = log.subarray(offset, offset + PcrEventHeader.sizeBytes);
-  return (head.length >= 4 && head.readUInt32LE() === END_MARK) || head.every((byte) => byte === 0);
+  if (head.every((byte) => byte === 0)) return true;
+  if (head.length < 4 || head.readUInt32LE() !== NO_REGISTER) return head.every((byte) => byte === 0xff);
+  return head.length < 8 || head.readUInt32LE(4) !== EV_NO_ACTION;
+}
+
+/** @throws FormatError where the bytes are the ACPI table that only says where a CCEL is */
+function refuseCcelTable(log: Buffer): void {
+  if (log.subarray(0, CCEL_TABLE_SIGNATURE.length).equals(CCEL_TABLE_SIGNATURE)) {
+    throw new FormatError({ record: "event log" }, "expected a log, got the ACPI table that says where it is", {
+      hint: "the log itself is /sys/firmware/acpi/tables/data/CCEL",
+    });
+  }
 }
 
 function readPcrEvent(log: Buffer, offset: number): ReadEvent {
