@@ -36,7 +36,8 @@ export async function openReleaseSigners(
   { key, minisignKey, minisignPassphraseFile }: ReleaseKeyReferences,
   options: SignerOptions,
 ): Promise<ReleaseSigners> {
-  const own = { ...options.secrets, ...(minisignPassphraseFile && { passphraseFile: minisignPassphraseFile }) };
+  const { secrets } = options;
+  const own = minisignPassphraseFile === undefined ? secrets : { ...secrets, passphraseFile: minisignPassphraseFile };
   const signer = await openSigner(key, options);
   try {
     const minisign =

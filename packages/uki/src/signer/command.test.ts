@@ -141,6 +141,21 @@ describe("command:", () => {
     });
   });
 
+  it.each<[string, string, string]>([
+    ["a file in a folder's place", "command:./plain/sign", "ENOTDIR"],
+    ["an argument that ends a string", String.raw`command:["sh", "a\u0000b"]`, "ERR_INVALID_ARG_VALUE"],
+    ["too long an argument", `command:sh ${"x".repeat(3_000_000)}`, "E2BIG"],
+  ])("refuses %s", async (_, reference, reason) => {
+    writeFileSync(join(directory, "plain"), "");
+    const error = await refusal(open(reference));
+    expect(error).toMatchObject({ code: "signer", message: expect.stringContaining(`got ${reason}`) as string });
+  });
+
+  it("takes no name of the language's own for a scheme", async () => {
+    const error = await refusal(open("constructor:key"));
+    expect(error).toMatchObject({ code: "signer", message: expect.stringContaining("no such file") as string });
+  });
+
   it.each(["command:", "command:  ", 'command:["a", 1]', "command:[]", 'command:[""]', 'command:["a"'])(
     "refuses %s",
     async (reference) => {

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import type { CvmErrorOptions } from "@cvm-build/bytes";
 import { ukiError } from "../error.ts";
 
 /** More than the longest answer, a public key or signature, needs. */
@@ -22,7 +23,9 @@ export interface Conversation {
  */
 export async function converse({ program, args, ...rest }: Conversation): Promise<string> {
   const { directory: cwd, environment: env, input, timeoutMs } = rest;
-  const child = spawn(program, args, { cwd, env, stdio: "pipe" });
+  const failed = (got: string, options?: CvmErrorOptions) =>
+    ukiError("signer", `cannot run command "${program}": expected an answer, got ${got}`, options);
+  const child = start();
   const output: Buffer[] = [];
   let outputBytes = 0;
   let diagnostics = Buffer.alloc(0);
@@ -49,9 +52,18 @@ export async function converse({ program, args, ...rest }: Conversation): Promis
   // What the program itself has started may keep these open.
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   const said = printable(diagnostics);
-  throw ukiError("signer", `cannot run command "${program}": expected an answer, got ${got}${said && `: ${said}`}`, {
+  throw failed(`${got}${said && `: ${said}`}`, {
     ...(got === "ENOENT" && { hint: "name a program that is in PATH, or its path" }),
   });
+
+  /** Some failures to start are thrown, others are events. */
+  function start() {
+    try {
+      return spawn(program, args, { cwd, env, stdio: "pipe" });
+    } catch (cause) {
+      throw failed((cause as NodeJS.ErrnoException).code ?? "none", { cause });
+    }
+  }
 }
 
 /** What a program says, on one line and without what a terminal would obey. */

@@ -8,13 +8,13 @@ import { openPluginKey } from "./plugin.ts";
 import type { Signer } from "./signer.ts";
 
 /** Who opens a reference with a scheme. */
-const SCHEMES: Readonly<Record<string, (reference: string, options: SignerOptions) => Promise<ExternalKey>>> = {
-  command: openCommandKey,
-  pkcs11: openPkcs11Key,
-  awskms: (reference, options) => openPluginKey("@cvm-build/signer-aws", { reference, options }),
-  gcpkms: (reference, options) => openPluginKey("@cvm-build/signer-gcp", { reference, options }),
-  azurekms: (reference, options) => openPluginKey("@cvm-build/signer-azure", { reference, options }),
-};
+const SCHEMES: ReadonlyMap<string, (reference: string, options: SignerOptions) => Promise<ExternalKey>> = new Map([
+  ["command", openCommandKey],
+  ["pkcs11", openPkcs11Key],
+  ["awskms", (reference, options) => openPluginKey("@cvm-build/signer-aws", { reference, options })],
+  ["gcpkms", (reference, options) => openPluginKey("@cvm-build/signer-gcp", { reference, options })],
+  ["azurekms", (reference, options) => openPluginKey("@cvm-build/signer-azure", { reference, options })],
+]);
 /** A scheme is of lower case letters and longer than one, so that no path that people write begins with one. */
 const SCHEME = /^([a-z][a-z0-9]+):/;
 
@@ -26,7 +26,7 @@ const SCHEME = /^([a-z][a-z0-9]+):/;
  */
 export async function openSigner(reference: string, options: SignerOptions): Promise<Signer> {
   const [, scheme = ""] = SCHEME.exec(reference) ?? [];
-  const open = SCHEMES[scheme];
+  const open = SCHEMES.get(scheme);
   if (open) return externalSigner(await open(reference, options), reference);
   return keySigner(await readKeyFile(reference, options), reference);
 }

@@ -1,17 +1,30 @@
 import { ukiError } from "../error.ts";
-import type { SignerOptions } from "./options.ts";
+import type { SecretSources, SignerOptions } from "./options.ts";
 import { readSmallFile, requirePrivate } from "./private-file.ts";
+
+/** What was read or answered, by file or question: a pipe can be read once, and nobody is asked the same twice. */
+const obtained = new WeakMap<SecretSources, Map<string, string>>();
 
 /**
  * Obtains a passphrase or PIN: from its file where there is one, else by asking.
  * @param purpose such as `passphrase of key "db.key"`
  * @throws CvmError `signer` where there is neither, or the file is unfit
  */
-export async function obtainSecret(purpose: string, { directory, secrets }: SignerOptions): Promise<string> {
-  if (secrets?.passphraseFile !== undefined) {
-    return readSecretFile(secrets.passphraseFile, { directory, what: "passphrase file" });
-  }
-  if (secrets?.ask) return await secrets.ask(purpose);
+export async function obtainSecret(purpose: string, { directory, secrets = {} }: SignerOptions): Promise<string> {
+  const known = obtained.get(secrets) ?? new Map<string, string>();
+  obtained.set(secrets, known);
+  const source = secrets.passphraseFile ?? purpose;
+  const secret = known.get(source) ?? (await readOrAsk(purpose, { directory, secrets }));
+  known.set(source, secret);
+  return secret;
+}
+
+async function readOrAsk(
+  purpose: string,
+  { directory, secrets: { passphraseFile, ask } }: { directory: string; secrets: SecretSources },
+): Promise<string> {
+  if (passphraseFile !== undefined) return readSecretFile(passphraseFile, { directory, what: "passphrase file" });
+  if (ask) return await ask(purpose);
   throw ukiError(
     "signer",
     `cannot obtain the ${purpose}: expected a file that holds it or somebody to ask, got neither`,
