@@ -1,15 +1,45 @@
 export { type Comparison, type ComparedEvent, compareWithLog, type RegisterComparison } from "./compare.ts";
 export { type EspFile } from "./companions.ts";
-export { type EventContent, type EventSource, type MeasuredEvent, pcrIndex, type PcrIndex, pcrOf, type RegisterName } from "./event.ts";
+export {
+  type EventContent,
+  type EventSource,
+  type MeasuredEvent,
+  pcrIndex,
+  type PcrIndex,
+  pcrOf,
+  type RegisterName,
+} from "./event.ts";
 export { describeEvent, dumpEventLog } from "./eventlog/dump.ts";
 export { EVENT_TYPES } from "./eventlog/format.ts";
 export { type EventLog, type LoggedEvent, readEventLog } from "./eventlog/reader.ts";
 export { type CcMrIndex, replayCcel, replayLog, rtmrOf, type RtmrIndex } from "./eventlog/replay.ts";
+export { readTdvfMetadata, type TdvfMetadata, type TdvfSection } from "./firmware/tdvf-metadata.ts";
+export { readSevFirmware, type SevFirmware, type SevMetadataItem } from "./firmware/sev-metadata.ts";
 export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
 export { pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
 export { type Alternative, type Prediction, type Refusal, type Unpredicted } from "./prediction.ts";
 export { extend, initialValue, type PcrValues, type RegisterValues, replay } from "./registers.ts";
 export { isSecureBootOn, type SecureBootVariables, secureBootVariablesOf } from "./secure-boot-variables.ts";
+export { cpuModelSignature, cpuSignature, type CpuVersion, EPYC_MODEL_NAMES } from "./sev/cpu-models.ts";
+export { type KernelHashInputs } from "./sev/kernel-hashes.ts";
+export { type Launch } from "./sev/launch-pages.ts";
+export {
+  predictSevEsLaunch,
+  predictSevLaunch,
+  type SevEsLaunchOptions,
+  type SevLaunchOptions,
+} from "./sev/sev-launch.ts";
+export {
+  type MeasuredFirmware,
+  measureFirmware,
+  predictSnpLaunch,
+  predictSnpLaunches,
+  type SnpLaunchOptions,
+} from "./sev/snp-launch.ts";
+export { VMM_KINDS, type VmmKind } from "./sev/vmm.ts";
 export { encodeStubCpio, type StubCpioFile } from "./stub-cpio.ts";
+export { predictGceMrtdWithTdHob } from "./tdx/gce-mrtd.ts";
+export { type MrtdPasses, type MrtdPrediction, predictMrtd } from "./tdx/mrtd.ts";
+export { encodeGceTdHob, encodeTdHob } from "./tdx/td-hob.ts";
 export { predictUkiOnEsp, type UkiOnEspOptions } from "./uki-on-esp.ts";
 export { predictUkiPhases } from "./uki-phases.ts";
