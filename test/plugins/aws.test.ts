@@ -132,6 +132,15 @@ describe("awskms:", () => {
     await expect(open(server, { PATH: "/nonexistent" })).rejects.toThrow(/got no such program$/);
   });
 
+  it("repeats no credentials that cannot be sent, and no address that is none", async () => {
+    await using server = await kms(KEYS.RSA);
+    const refused = open(server, { ...CREDENTIALS, AWS_ACCESS_KEY_ID: "an-id\nand-more" });
+    await expect(refused).rejects.toThrow(/^cannot sign with AWS KMS: expected credentials of one line/);
+    await expect(open(server, { ...CREDENTIALS, AWS_ENDPOINT_URL_KMS: "nowhere" })).rejects.toThrow(
+      'cannot sign with AWS KMS: expected an address, got "nowhere"',
+    );
+  });
+
   it("says what the service says", async () => {
     await using server = await kms(KEYS.RSA, () => ({
       status: 400,

@@ -101,6 +101,17 @@ describe("azurekms:", () => {
     expect(user.publicKey.equals(createPublicKey(P256))).toBe(true);
   });
 
+  it("repeats no token that cannot be sent, and no address that is none", async () => {
+    await using server = await vault(P256);
+    writeFileSync(join(directory, "az"), "#!/bin/sh\nprintf 'a warning\\nthe-token'\n", { mode: 0o755 });
+    const refused = open(server, { PATH: directory });
+    await expect(refused).rejects.toThrow(/^cannot sign with Azure Key Vault: expected credentials of one line/);
+    const application = { ...APPLICATION, AZURE_CLIENT_SECRET: "the-secret" };
+    await expect(open(server, { ...application, AZURE_AUTHORITY_HOST: "nowhere" })).rejects.toThrow(
+      'cannot sign with Microsoft Entra ID: expected an address, got "nowhere/"',
+    );
+  });
+
   it("says what the services say", async () => {
     await using server = await vault(P256);
     await expect(open(server, { ...APPLICATION, AZURE_CLIENT_SECRET: "another" })).rejects.toThrow(

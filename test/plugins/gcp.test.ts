@@ -76,6 +76,18 @@ describe("gcpkms:", () => {
     expect((await signer.sign(MESSAGE, "sha256")).length).toBeGreaterThan(64);
   });
 
+  it("repeats no token that cannot be sent, and no address that is none", async () => {
+    await using server = await kms(P256, "EC_SIGN_P256_SHA256");
+    const refused = open(server, { CLOUDSDK_AUTH_ACCESS_TOKEN: "a warning\nthe-token" });
+    await expect(refused).rejects.toThrow(/^cannot sign with Google Cloud KMS: expected credentials of one line/);
+    await expect(refused).rejects.not.toHaveProperty("cause");
+    expect(server.received).toEqual([]);
+    const nowhere = { CLOUDSDK_AUTH_ACCESS_TOKEN: "the-token", CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS: "nowhere" };
+    await expect(open(server, nowhere)).rejects.toThrow(
+      'cannot sign with Google Cloud KMS: expected an address, got "nowhere"',
+    );
+  });
+
   it("says what the service says", async () => {
     await using server = await kms(P256, "EC_SIGN_P256_SHA256");
     await expect(open(server, { CLOUDSDK_AUTH_ACCESS_TOKEN: "another" })).rejects.toThrow(

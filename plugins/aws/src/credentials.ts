@@ -1,5 +1,5 @@
 import { CvmError } from "@cvm-build/bytes";
-import { runForOutput } from "@cvm-build/signer-service";
+import { plainCredential, runForOutput } from "@cvm-build/signer-service";
 
 /** What requests are signed with. */
 export interface Credentials {
@@ -34,5 +34,10 @@ export async function obtainCredentials(options: {
 }
 
 function credentials(accessKeyId: string, secretAccessKey: string, sessionToken: string | undefined): Credentials {
-  return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
+  const plain = (text: string) => plainCredential(text, "AWS KMS");
+  return {
+    accessKeyId: plain(accessKeyId),
+    secretAccessKey: plain(secretAccessKey),
+    ...(sessionToken && { sessionToken: plain(sessionToken) }),
+  };
 }

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { CvmError } from "@cvm-build/bytes";
-import { type Answer, requestJson, textField } from "@cvm-build/signer-service";
+import { type Answer, requestJson, serviceUrl, textField } from "@cvm-build/signer-service";
 import type { ExternalKey, SignerOptions } from "@cvm-build/uki";
 import { AwsClient } from "aws4fetch";
 import { obtainCredentials } from "./credentials.ts";
@@ -25,7 +25,8 @@ export async function openKey(
       hint: "name the key by its ARN, or set AWS_REGION",
     });
   }
-  const endpoint = environment["AWS_ENDPOINT_URL_KMS"] ?? environment["AWS_ENDPOINT_URL"] ?? publicEndpoint(region);
+  const address = environment["AWS_ENDPOINT_URL_KMS"] ?? environment["AWS_ENDPOINT_URL"] ?? publicEndpoint(region);
+  const endpoint = serviceUrl(address, { service: SERVICE });
   const credentials = await obtainCredentials({ environment, timeoutMs });
   const client = new AwsClient({ ...credentials, service: "kms", region });
   const call = async (operation: string, body: Answer): Promise<Answer> => {

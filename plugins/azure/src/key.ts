@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { CvmError } from "@cvm-build/bytes";
-import { type Answer, requestJson, textField } from "@cvm-build/signer-service";
+import { type Answer, plainCredential, requestJson, serviceUrl, textField } from "@cvm-build/signer-service";
 import type { ExternalKey, SignatureHash, SignerOptions } from "@cvm-build/uki";
 import { obtainToken } from "./token.ts";
 
@@ -28,7 +28,8 @@ export async function openKey(
   { environment, timeoutMs = TIMEOUT_MS }: SignerOptions,
 ): Promise<ExternalKey> {
   const identifier = parseIdentifier(reference);
-  const authorization = `Bearer ${await obtainToken(identifier, { environment, timeoutMs })}`;
+  const token = await obtainToken(identifier, { environment, timeoutMs });
+  const authorization = `Bearer ${plainCredential(token, SERVICE)}`;
   const headers = { authorization, "content-type": "application/json" };
   const call = (url: URL, init: RequestInit): Promise<Answer> => {
     url.searchParams.set("api-version", API_VERSION);
@@ -38,7 +39,7 @@ export async function openKey(
   const { key } = await call(new URL(identifier), { method: "GET" });
   const jwk = (key ?? {}) as Answer;
   // The version that was described is the one that signs, whatever becomes current meanwhile.
-  const version = new URL(`${textField(jwk, "kid", SERVICE)}/sign`);
+  const version = serviceUrl(`${textField(jwk, "kid", SERVICE)}/sign`, { service: SERVICE });
   if (version.origin !== identifier.origin) {
     throw new CvmError(
       "signer",

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { CvmError } from "@cvm-build/bytes";
-import { requestJson, runForOutput, textField } from "@cvm-build/signer-service";
+import { requestJson, runForOutput, serviceUrl, textField } from "@cvm-build/signer-service";
 
 const SERVICE = "Microsoft Entra ID";
 const ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -21,7 +21,8 @@ export async function obtainToken(
   const proof = secret ? { client_secret: secret } : federatedProof(environment["AZURE_FEDERATED_TOKEN_FILE"]);
   if (tenant && client && proof) {
     const authority = environment["AZURE_AUTHORITY_HOST"] ?? "https://login.microsoftonline.com/";
-    const url = new URL(`${encodeURIComponent(tenant)}/oauth2/v2.0/token`, authority.replace(/\/*$/, "/"));
+    const base = authority.replace(/\/*$/, "/");
+    const url = serviceUrl(`${encodeURIComponent(tenant)}/oauth2/v2.0/token`, { base, service: SERVICE });
     const body = new URLSearchParams({ grant_type: "client_credentials", client_id: client, scope, ...proof });
     return textField(
       await requestJson(url, { method: "POST", body, service: SERVICE, timeoutMs }),

@@ -1,6 +1,13 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { CvmError } from "@cvm-build/bytes";
-import { type Answer, requestJson, runForOutput, textField } from "@cvm-build/signer-service";
+import {
+  type Answer,
+  plainCredential,
+  requestJson,
+  runForOutput,
+  serviceUrl,
+  textField,
+} from "@cvm-build/signer-service";
 import type { ExternalKey, SignerOptions, SignRequest } from "@cvm-build/uki";
 
 const SERVICE = "Google Cloud KMS";
@@ -26,11 +33,17 @@ export async function openKey(
       hint: "gcpkms:projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/1",
     });
   }
-  const host = environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS"] ?? "https://cloudkms.googleapis.com/";
-  const authorization = `Bearer ${await obtainToken({ environment, timeoutMs })}`;
+  const base = environment["CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDKMS"] ?? "https://cloudkms.googleapis.com/";
+  const token = await obtainToken({ environment, timeoutMs });
+  const authorization = `Bearer ${plainCredential(token, SERVICE)}`;
   const headers = { authorization, "content-type": "application/json" };
   const call = (path: string, init: RequestInit): Promise<Answer> =>
-    requestJson(new URL(`v1/${name}${path}`, host), { ...init, headers, service: SERVICE, timeoutMs });
+    requestJson(serviceUrl(`v1/${name}${path}`, { base, service: SERVICE }), {
+      ...init,
+      headers,
+      service: SERVICE,
+      timeoutMs,
+    });
 
   const described = await call("/publicKey", { method: "GET" });
   const algorithm = textField(described, "algorithm", SERVICE);

@@ -1,2 +1,3 @@
-export { type Answer, requestJson, textField } from "./request.ts";
+export { plainCredential } from "./credential.ts";
+export { type Answer, requestJson, serviceUrl, textField } from "./request.ts";
 export { runForOutput } from "./program.ts";

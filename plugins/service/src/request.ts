@@ -23,6 +23,16 @@ export async function requestJson(
 }
 
 /**
+ * The address of a service, or of something below it.
+ * @param text whole, or relative to `options.base`
+ * @throws CvmError `signer` where it is none
+ */
+export function serviceUrl(text: string, { base, service }: { base?: string; service: string }): URL {
+  if (URL.canParse(text, base)) return new URL(text, base);
+  throw new CvmError("signer", `cannot sign with ${service}: expected an address, got "${base ?? text}"`);
+}
+
+/**
  * Takes a text out of an answer.
  * @throws CvmError `signer` where there is none
  */
