@@ -8,6 +8,7 @@ import { globalFlags, isSet } from "./flags.ts";
 import { errorDocument, renderError } from "./render/error.ts";
 import { type Painter, painter } from "./render/painter.ts";
 import { ProgressLine } from "./render/progress.ts";
+import { terminalText } from "./render/terminal-text.ts";
 import { surroundingsOf } from "./surroundings.ts";
 
 /**
@@ -90,13 +91,13 @@ async function execute(command: Command, flags: Flags): Promise<number> {
 
 function show(outcome: Pick<Outcome, "json" | "text">, flags: Flags): string {
   if (isSet(flags, "json")) return `${JSON.stringify(outcome.json, undefined, 2)}\n`;
-  return outcome.text(painterFor(process.stdout, flags));
+  return terminalText(outcome.text(painterFor(process.stdout, flags)));
 }
 
 function fail(error: unknown, { flags }: { flags: Flags }): number {
   const exitCode = exitCodeOf(error);
   if (isSet(flags, "json")) process.stdout.write(`${JSON.stringify(errorDocument(error, exitCode), undefined, 2)}\n`);
-  process.stderr.write(renderError(error, painterFor(process.stderr, flags)));
+  process.stderr.write(terminalText(renderError(error, painterFor(process.stderr, flags))));
   return exitCode;
 }
 
