@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { artifactJsonSchema } from "./artifact-schema.ts";
 import { MKOSI_SETTINGS } from "./mkosi-setting.ts";
+import { platformJsonSchema } from "./platform-schema.ts";
 import { serviceJsonSchema } from "./service-schema.ts";
 import type { SettingRow } from "./setting.ts";
 import { SETTINGS } from "./setting-table.ts";
@@ -58,6 +59,7 @@ test("the page lists every setting (vitest -u writes it)", async () => {
 test.each([
   ["service", serviceJsonSchema],
   ["artifact", artifactJsonSchema],
+  ["platform", platformJsonSchema],
 ])("the published schema of a %s is the one that is used", (name, schema) => {
   expect(JSON.parse(readFileSync(`${docs}schemas/${name}.schema.json`, "utf8"))).toEqual(schema());
 });

@@ -18,6 +18,8 @@ export { type LoadRequest } from "./load-request.ts";
 export { type UnsupportedSetting } from "./unsupported.ts";
 export { parseService } from "./read-service.ts";
 export { parseArtifact } from "./read-artifact.ts";
+export { parsePlatform, type PlatformDeclaration } from "./read-platform.ts";
+export { platformJsonSchema } from "./platform-schema.ts";
 export { serviceJsonSchema } from "./service-schema.ts";
 export { artifactJsonSchema } from "./artifact-schema.ts";
 export { type SourcePosition } from "./position.ts";

@@ -37,7 +37,7 @@ describe("values", () => {
       },
       uki: { stubPackage: "systemd-boot-efi", sections: [], companions: [] },
       validation: { secureBoot: false, signExpectedPcr: false, signExpectedPcrKeys: [] },
-      measure: { banks: ["sha1", "sha256", "sha384", "sha512"] },
+      measure: { banks: ["sha1", "sha256", "sha384", "sha512"], platforms: [] },
       storage: {
         mountPoint: "/var/lib/data",
         key: "tpm2",
@@ -99,7 +99,7 @@ describe("values", () => {
   test("settings of our own sections", () => {
     const text = [
       "[Output]\nNotice=One # no\n  Two, three.\nCompressOutput=gz\nImageId=x\n",
-      "[Measure]\nBanks=sha256\nSecureBootVariables=b.cred\nPhases=enter-initrd:leave-initrd\n",
+      "[Measure]\nBanks=sha256\nPlatforms=qemu-tdx aws-snp qemu-tdx\nSecureBootVariables=b.cred\nPhases=enter-initrd:leave-initrd\n",
       "[UKI]\nStubRelease=bookworm\nSections=.ucode:b.cred\nCompanions=a.addon.efi b.cred:global\n",
       "[Validation]\nSecureBoot=yes\nSecureBootKey=pkcs11:token=t;object=db\nSecureBootCertificate=db.pem\n",
       "SignExpectedPcrKey=pcr.pem\nSignExpectedPcrKey=command:/usr/bin/kms sign\n",
@@ -112,6 +112,7 @@ describe("values", () => {
       banks: ["sha256"],
       secureBootVariables: expect.stringMatching(/\/b\.cred$/),
       phases: ["enter-initrd", "leave-initrd"],
+      platforms: ["qemu-tdx", "aws-snp"],
     });
     expect(uki).toEqual({
       stubPackage: "systemd-boot-efi",

@@ -135,6 +135,8 @@ export interface ValidationSettings {
 /** `[Measure]`: which registers are predicted. */
 export interface MeasureSettings {
   banks: ("sha1" | "sha256" | "sha384" | "sha512")[];
+  /** `Platforms=` (ours): names of what registers are predicted for; the default where empty. */
+  platforms: string[];
   /** `Phases=` (ours): the phase path that the boot reaches, such as `sysinit:ready`; derived from the image where unset. */
   phases?: string[];
   /** `SecureBootVariables=` (ours): path of a variable store of OVMF's; Secure Boot is off without. */

@@ -36,7 +36,7 @@ export function profileFixture(content: Partial<ContentSettings> = {}, rest: Par
     },
     uki: { stubPackage: "systemd-boot-efi", sections: [], companions: [] },
     validation: { secureBoot: false, signExpectedPcr: false, signExpectedPcrKeys: [] },
-    measure: { banks: ["sha256"] },
+    measure: { banks: ["sha256"], platforms: [] },
     storage: {
       mountPoint: "/var/lib/data",
       key: "tpm2",

@@ -90,6 +90,17 @@ export const OUR_SETTINGS = [
     isOurs: true,
     summary: "TPM banks to predict.",
   }),
+  filling("measure.platforms", {
+    section: "Measure",
+    name: "Platforms",
+    kind: list(textItem("the name of a platform such as qemu-ovmf", /^[A-Za-z0-9][A-Za-z0-9._-]*$/), {
+      collect: (names) => [...new Set(names)],
+    }),
+    default: () => [],
+    defaultNote: "`qemu-ovmf`, or `qemu-ovmf-secureboot` with `SecureBootVariables=`",
+    isOurs: true,
+    summary: "What registers are predicted for: `platforms/NAME.yaml`, or one that cvm-build brings.",
+  }),
   filling("measure.secureBootVariables", {
     section: "Measure",
     name: "SecureBootVariables",

@@ -1,0 +1,102 @@
+import type { z as Zod } from "zod";
+import { jsonSchemaOf, schemaParts, zod } from "./schema.ts";
+
+let made: ReturnType<typeof makePlatformSchema> | undefined;
+
+/** The schema of `platforms/NAME.yaml`, made once. */
+export function platformSchema(): ReturnType<typeof makePlatformSchema> {
+  made ??= makePlatformSchema(zod());
+  return made;
+}
+
+/** What an author writes in `platforms/NAME.yaml`. */
+export type WrittenPlatform = Zod.output<ReturnType<typeof makePlatformSchema>>;
+
+/** Gives the JSON Schema (draft 2020-12) of a platform's file, for editors. */
+export function platformJsonSchema(): Record<string, unknown> {
+  return jsonSchemaOf(platformSchema(), "cvm-build platform");
+}
+
+/** How firmware comes to the image. */
+export const BOOT_PATHS = ["esp", "systemd-boot", "kernel-uki", "kernel-bzimage"] as const;
+/** What protects a guest from its host. */
+export const TEE_KINDS = ["tdx", "sev-snp", "sev-es", "sev"] as const;
+/** Who starts the guest, as its launch is measured. */
+export const VMMS = [
+  "qemu",
+  "qemu-before-6.10-host",
+  "ec2",
+  "ec2-before-2026-04",
+  "gce",
+  "gce-genoa",
+  "krun",
+  "azure",
+] as const;
+
+function makePlatformSchema(z: typeof Zod) {
+  const { text, list, mapping, oneOf, whole, size } = schemaParts(z);
+  const path = text("a path");
+  const yesOrNo = z.boolean({ error: "true or false" });
+  const hexOf = (bytes: number) => text(`${bytes * 2} lower-case hex digits`, new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
+  const firmware = mapping({
+    file: path.optional().describe("The image that the machine starts from, relative to this file."),
+    variables: path.optional().describe("Its variable store, where that is a file of its own: Secure Boot's keys."),
+    release: text('a release in quotes such as "2025.02-8+deb13u1"', /^\d{4}\.\d{2}\S*$/)
+      .optional()
+      .describe("Which OVMF it is, where the file does not say."),
+    secureBootSupport: yesOrNo.optional().describe("Whether it was built with Secure Boot. Default: true."),
+    random: yesOrNo.optional().describe("Whether it offers random numbers, from the processor or a device."),
+  });
+  const machine = mapping({
+    vmm: oneOf(VMMS).optional().describe("Who starts the guest. Default: qemu."),
+    version: text('a version in quotes such as "10.0"', /^\d+(\.\d+)*$/)
+      .optional()
+      .describe("Of QEMU."),
+    type: oneOf(["q35", "pc"]).optional().describe("QEMU's machine. Default: q35."),
+    memory: size.optional(),
+    cpus: whole(1, 4096).optional(),
+    cpuModel: text("a CPU model of QEMU's such as EPYC-v4", /^[A-Za-z0-9._-]+$/).optional(),
+    optionRoms: yesOrNo.optional().describe("Whether a device brings code for firmware, such as a network card's."),
+    smbiosStrings: list(text("a string")).optional().describe("SMBIOS type 11, which systemd-stub reads."),
+  });
+  const tdx = mapping({
+    pages: oneOf(["single-pass", "two-pass"])
+      .optional()
+      .describe("How the VMM adds firmware's pages. two-pass: QEMU 8 with patches. Default: single-pass."),
+    acpi: path.optional().describe("A folder with what the machine's ACPI tables are: loader, rsdp, tables."),
+    mrConfigId: hexOf(48).optional(),
+    mrOwner: hexOf(48).optional(),
+    mrOwnerConfig: hexOf(48).optional(),
+  });
+  const snp = mapping({
+    guestFeatures: text('a hexadecimal number in quotes such as "0x1"', /^0x[0-9a-f]{1,16}$/)
+      .optional()
+      .describe("SEV_FEATURES of the guest. Default: 0x1, SNP alone."),
+    kernelHashes: yesOrNo.optional().describe("Whether QEMU is given `kernel-hashes=on`. Default: false."),
+    svsm: path.optional().describe("A raw SVSM, as QEMU took it before IGVM."),
+    igvm: path.optional().describe("An IGVM file, which takes the place of firmware."),
+  });
+  return mapping({
+    description: text("a sentence").describe("What it is, in a few words."),
+    boot: oneOf(BOOT_PATHS).optional().describe("How firmware comes to the image. Default: esp."),
+    firmware: firmware.optional(),
+    machine: machine.optional(),
+    tpm: yesOrNo.optional().describe("Whether it has a TPM, of whatever kind. Default: true."),
+    tee: oneOf(TEE_KINDS).optional().describe("What protects the guest from its host."),
+    tdx: tdx.optional(),
+    snp: snp.optional(),
+    paravisor: yesOrNo
+      .optional()
+      .describe(
+        "Whether the cloud's own program stands between guest and hardware, whose registers then hold only that.",
+      ),
+    unpredicted: z
+      .record(
+        text("a register such as pcr0", /^(pcr([0-9]|1[0-9]|2[0-3])|mrtd|rtmr[0-3]|launchDigest)$/),
+        text("the reason"),
+        { error: "registers with reasons" },
+      )
+      .optional()
+      .describe("Registers that this platform decides and nobody else can know, and why."),
+  });
+}
