@@ -1,48 +1,12 @@
-import type { ByteSource } from "@cvm-build/bytes";
 import { authenticodeRanges, type ByteRange, type UkiSection } from "@cvm-build/uki";
-import type { Addon } from "./companions.ts";
 import type { DigestPart } from "./digest-stream.ts";
 import type { Draft } from "./draft.ts";
 import type { EventSource } from "./event.ts";
 
-const ACTION = "Calling EFI Application from Boot Option";
-const SEPARATOR = Buffer.alloc(4);
 /** Event type of a loaded image. @see TCG PC Client Platform Firmware Profile, "Event Types" */
 const APPLICATION = "EV_EFI_BOOT_SERVICES_APPLICATION";
 /** Stubs up to this version load the kernel through the firmware, which measures it; later ones load it themselves. */
 const LAST_STUB_THAT_LOADS_BY_FIRMWARE = 257;
-
-/**
- * Adds what firmware measures when it boots a UKI from an EFI system partition: the action, the separator, the UKI.
- * @see TCG PC Client Platform Firmware Profile, "PCR[4] - Boot Manager Code and Boot Attempts"
- */
-export function addFirmwareEvents(draft: Draft, uki: { image: ByteSource; ukiPath: string }): void {
-  const { image, ukiPath } = uki;
-  draft.add({
-    pcr: 4,
-    type: "EV_EFI_ACTION",
-    label: ACTION,
-    source: { constant: "boot option" },
-    digest: Buffer.from(ACTION, "latin1"),
-  });
-  draft.add({ pcr: 4, type: "EV_SEPARATOR", label: "separator", source: { constant: "separator" }, digest: SEPARATOR });
-  draft.add({
-    pcr: 4,
-    type: APPLICATION,
-    label: ukiPath,
-    source: { file: ukiPath },
-    digest: draft.hash(authenticodeRanges(image)),
-  });
-}
-
-/** Adds the add-ons, which the stub has firmware load. */
-export function addAddonImages(draft: Draft, addons: readonly Addon[]): void {
-  for (const { path, content } of addons) {
-    const ranges = authenticodeRanges(content);
-    const parts = ranges.map(({ offsetBytes, sizeBytes }) => ({ bytes: content.read(offsetBytes, sizeBytes) }));
-    draft.add({ pcr: 4, type: APPLICATION, label: path, source: { file: path }, digest: draft.hash(parts) });
-  }
-}
 
 /** Adds the kernel as firmware measures it, where a stub of this version has firmware load it and Secure Boot is off. */
 export function addKernelImage(

@@ -13,6 +13,8 @@ export interface EspFile {
 /** An add-on: a small PE image that brings a command line, microcode or an initrd. */
 export interface Addon {
   path: string;
+  /** Whether it is for every UKI of the partition. */
+  isGlobal: boolean;
   content: ByteSource;
   sections: ReadonlyMap<SectionName, Buffer>;
 }
@@ -32,6 +34,7 @@ interface Bundle {
   until?: number;
 }
 
+const GLOBAL_ADDONS = "/loader/addons/";
 const EXTENSION = { directoryMode: 0o555, fileMode: 0o444 } as const;
 const SYSEXT = { ...EXTENSION, prefix: ".extra/sysext", pcr: 13 } as const;
 const CONFEXT = { ...EXTENSION, prefix: ".extra/confext", pcr: 12 } as const;
@@ -107,14 +110,15 @@ export function bundlesOf(
  * @throws FormatError where one is no PE image
  */
 export function addonsOf(files: readonly EspFile[], ukiPath: string): Addon[] {
-  const folders = ["/loader/addons/", folderPath("uki", ukiPath)];
+  const folders = [GLOBAL_ADDONS, folderPath("uki", ukiPath)];
   return folders.flatMap((folder) =>
     inFolder(files, folder)
       .filter(({ name }) => /\.addon\.efi$/i.test(name))
       .map(({ file }) => {
         const { base } = readUki(file.content);
         const sections = [...base].map(([name, { content }]) => [name, readWhole(content)] as const);
-        return { path: file.path, content: file.content, sections: new Map(sections) };
+        const isGlobal = folder === GLOBAL_ADDONS;
+        return { path: file.path, isGlobal, content: file.content, sections: new Map(sections) };
       }),
   );
 }

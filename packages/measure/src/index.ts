@@ -1,3 +1,18 @@
+export {
+  type Boot,
+  type BootPath,
+  type DiskFacts,
+  type EspPath,
+  type FirmwareFacts,
+  type KernelPath,
+  type KernelUkiPath,
+  type MachineFacts,
+  type SystemdBootPath,
+} from "./boot/boot.ts";
+export { type GrubPath } from "./boot/grub.ts";
+export { isKernelPatched, type KernelPlacement, patchKernel } from "./boot/patched-kernel.ts";
+export { predictBoot } from "./boot/predict-boot.ts";
+export { type ShimStart } from "./boot/shim.ts";
 export { type Comparison, type ComparedEvent, compareWithLog, type RegisterComparison } from "./compare.ts";
 export { type EspFile } from "./companions.ts";
 export {
@@ -12,15 +27,28 @@ export {
 export { describeEvent, dumpEventLog } from "./eventlog/dump.ts";
 export { EVENT_TYPES } from "./eventlog/format.ts";
 export { type EventLog, type LoggedEvent, readEventLog } from "./eventlog/reader.ts";
-export { type CcMrIndex, replayCcel, replayLog, rtmrOf, type RtmrIndex } from "./eventlog/replay.ts";
+export { withoutRepeats } from "./eventlog/repeats.ts";
+export { type CcMrIndex, isCcel, replayCcel, replayLog, rtmrOf, type RtmrIndex } from "./eventlog/replay.ts";
+export { dumpEvidence } from "./evidence/dump.ts";
+export { type Evidence, type EvidenceCheck, type EvidenceKind } from "./evidence/evidence.ts";
+export { MAX_EVIDENCE_BYTES, readEvidence } from "./evidence/reader.ts";
+export { readPcrValues } from "./evidence/tpm/pcr-values.ts";
+export {
+  describeSelections,
+  type PcrQuote,
+  type PcrSelection,
+  quotedDigest,
+  withPcrValues,
+} from "./evidence/tpm/reader.ts";
 export { readTdvfMetadata, type TdvfMetadata, type TdvfSection } from "./firmware/tdvf-metadata.ts";
 export { readSevFirmware, type SevFirmware, type SevMetadataItem } from "./firmware/sev-metadata.ts";
 export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
 export { pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
-export { type Alternative, type Prediction, type Refusal, type Unpredicted } from "./prediction.ts";
+export { type Alternative, type Prediction, type Refusal, type Unmeasured, type Unpredicted } from "./prediction.ts";
 export { extend, initialValue, type PcrValues, type RegisterValues, replay } from "./registers.ts";
 export { isSecureBootOn, type SecureBootVariables, secureBootVariablesOf } from "./secure-boot-variables.ts";
 export { cpuModelSignature, cpuSignature, type CpuVersion, EPYC_MODEL_NAMES } from "./sev/cpu-models.ts";
+export { type IdBlockRequest, type SignedIdBlock, signIdBlock } from "./sev/id-block.ts";
 export { type KernelHashInputs } from "./sev/kernel-hashes.ts";
 export { type Launch } from "./sev/launch-pages.ts";
 export {

@@ -4,10 +4,11 @@ import { partsOfSection } from "./boot-events.ts";
 import type { Addon } from "./companions.ts";
 import type { DigestPart } from "./digest-stream.ts";
 import type { DigestReference, Draft } from "./draft.ts";
+import type { EventSource } from "./event.ts";
 import { utf16WithNul } from "./prediction.ts";
 import { readWhole } from "./read-whole.ts";
 import { encodeStubCpio } from "./stub-cpio.ts";
-import type { SourceOf } from "./stub-events.ts";
+import { ADDON_CONTENTS_SINCE, type SourceOf } from "./stub-events.ts";
 
 /**
  * Files that the stub makes of sections and appends to the initrd, in this order.
@@ -29,12 +30,12 @@ interface InitrdPiece {
 }
 
 /** Adds PCR 9: the command line as the kernel's EFI stub gets it. @see Linux, drivers/firmware/efi/libstub */
-export function addLoadOptions(draft: Draft, commandLine: string, sourceOf: SourceOf): void {
+export function addLoadOptions(draft: Draft, commandLine: string, source: EventSource): void {
   draft.add({
     pcr: 9,
     type: "EV_EVENT_TAG",
     label: "LOADED_IMAGE::LoadOptions",
-    source: sourceOf(".cmdline"),
+    source,
     digest: utf16WithNul(commandLine),
   });
 }
@@ -75,8 +76,9 @@ function piecesOf(
   sections: UkiSections,
   options: { stubMajorVersion: number; archives: readonly Buffer[]; addons: readonly Addon[] },
 ): InitrdPiece[] {
+  const addons = options.stubMajorVersion >= ADDON_CONTENTS_SINCE ? options.addons : [];
   const fromAddons = (name: SectionName) =>
-    options.addons.flatMap((addon) => {
+    addons.flatMap((addon) => {
       const bytes = addon.sections.get(name);
       return bytes ? [pieceOfBytes(bytes)] : [];
     });

@@ -23,6 +23,12 @@ export interface Refusal {
   reason: string;
 }
 
+/** What runs without being measured, and why. */
+export interface Unmeasured {
+  path: string;
+  reason: string;
+}
+
 /** What the registers of a machine will hold: an event log, its replay, and what is left open. */
 export interface Prediction {
   /** In the order in which they are measured. */
@@ -32,10 +38,12 @@ export interface Prediction {
   /** PCR 11 after each phase path; `""` is before any phase. */
   phases: Partial<Record<HashAlgorithm, Record<string, string>>>;
   unpredicted: Unpredicted[];
-  /** Registers that have no one value but a few, with what decides. */
+  /** Registers that have no one value but a few, with what decides; `events` has those of the first. */
   alternatives?: Alternative[];
   /** Add-ons that firmware does not start, and which then have no effect. */
   refused: Refusal[];
+  /** Images that take part in the boot and leave no trace in a register. */
+  unmeasured?: Unmeasured[];
 }
 
 /** `value` as the firmware's UTF-16, with the terminating NUL that is measured too. */

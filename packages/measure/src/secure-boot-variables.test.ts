@@ -16,7 +16,7 @@ import { VariableData } from "./eventlog/format.ts";
 import { readEventLog } from "./eventlog/reader.ts";
 import { replay } from "./registers.ts";
 import {
-  addAuthorities,
+  addAuthority,
   addSecureBootVariables,
   isSecureBootOn,
   type SecureBootVariables,
@@ -78,10 +78,10 @@ describe.skipIf(!existsSync(vectors))("PCR 7 against real boots", () => {
     const path = "/EFI/BOOT/BOOTX64.EFI";
     const events = await eventsOf((draft) => {
       addSecureBootVariables(draft, variables);
-      addAuthorities(draft, [
-        { path, authority },
-        { path: "/loader/addons/a.addon.efi", authority },
-      ]);
+      const measured = new Set<string>();
+      for (const started of [path, "/loader/addons/a.addon.efi"]) {
+        addAuthority(draft, { path: started, authority, measured });
+      }
     });
     expect(events.map(({ type, digests }) => [type, digests])).toEqual(
       real.map(({ typeName, digests }) => [typeName, digests]),

@@ -66,21 +66,22 @@ export function addSecureBootVariables(draft: Draft, variables: SecureBootVariab
   draft.add({ pcr: 7, type: "EV_SEPARATOR", label: "separator", source, digest: Buffer.alloc(4) });
 }
 
-/** Adds PCR 7: each entry of db that let images start, once, in the order of their start. */
-export function addAuthorities(draft: Draft, images: readonly { path: string; authority: Signature }[]): void {
-  const measured = new Set<string>();
-  for (const { path, authority } of images) {
-    const data = encodeSignature(authority);
-    if (measured.has(data.toString("hex"))) continue;
-    measured.add(data.toString("hex"));
-    draft.add({
-      pcr: 7,
-      type: "EV_EFI_VARIABLE_AUTHORITY",
-      label: "db",
-      source: { file: path },
-      digest: encodeVariableData({ name: "db", vendor: SECURE_BOOT_KEYS.db, data }),
-    });
-  }
+/**
+ * Adds PCR 7: the entry of db that lets an image start, where it was not measured before.
+ * @param image.measured what was measured so far, which is added to
+ */
+export function addAuthority(draft: Draft, image: { path: string; authority: Signature; measured: Set<string> }): void {
+  const data = encodeSignature(image.authority);
+  const key = data.toString("hex");
+  if (image.measured.has(key)) return;
+  image.measured.add(key);
+  draft.add({
+    pcr: 7,
+    type: "EV_EFI_VARIABLE_AUTHORITY",
+    label: "db",
+    source: { file: image.path },
+    digest: encodeVariableData({ name: "db", vendor: SECURE_BOOT_KEYS.db, data }),
+  });
 }
 
 function addVariable(draft: Draft, variable: { name: string; vendor: string; data: Buffer }): void {
@@ -93,8 +94,8 @@ function addVariable(draft: Draft, variable: { name: string; vendor: string; dat
   });
 }
 
-/** @see TCG PC Client Platform Firmware Profile, "UEFI_VARIABLE_DATA" */
-function encodeVariableData({ name, vendor, data }: { name: string; vendor: string; data: Buffer }): Buffer {
+/** A variable as it is measured. @see TCG PC Client Platform Firmware Profile, "UEFI_VARIABLE_DATA" */
+export function encodeVariableData({ name, vendor, data }: { name: string; vendor: string; data: Buffer }): Buffer {
   const header = VariableData.encode({
     variableName: encodeGuid(vendor),
     nameChars: name.length,

@@ -7,6 +7,11 @@ import type { EventSource } from "./event.ts";
 import { utf16WithNul } from "./prediction.ts";
 import { encodeStubCpio } from "./stub-cpio.ts";
 
+/** First stub that measures the command lines of all add-ons as one; those before measure each folder's. */
+const JOINS_FOLDERS_SINCE = 256;
+/** First stub that takes microcode and initrds from add-ons. */
+export const ADDON_CONTENTS_SINCE = 257;
+
 /** Tells where a section's bytes came from. */
 export type SourceOf = (section: SectionName) => EventSource;
 
@@ -33,25 +38,39 @@ export function addSections(
   return initrd;
 }
 
-/** Adds PCR 12: the command lines of add-ons, joined into one string. */
-export function addAddonCommandLine(draft: Draft, commandLine: string | undefined, addons: readonly Addon[]): void {
-  if (commandLine === undefined) return;
-  draft.add({
-    pcr: 12,
-    type: "EV_IPL",
-    label: commandLine,
-    source: { file: addons.map(({ path }) => path).join(" ") },
-    digest: utf16WithNul(commandLine),
-  });
+/** Adds PCR 12: the number of a profile that is not the first. @see UAPI Unified Kernel Image, "Multi-Profile UKIs" */
+export function addProfile(draft: Draft, profile: number): void {
+  if (profile === 0) return;
+  const digest = utf16WithNul(String(profile));
+  const source = { constant: "chosen profile" };
+  draft.add({ pcr: 12, type: "EV_EVENT_TAG", label: `profile ${profile}`, source, digest });
 }
 
-/** The command lines of add-ons as the stub joins them, or undefined where none has one. */
-export function addonCommandLine(addons: readonly Addon[], stubMajorVersion: number): string | undefined {
-  const lines = addons.flatMap(({ sections }) => {
-    const section = sections.get(".cmdline");
-    return section ? [mangleCommandLine(section, stubMajorVersion) ?? ""] : [];
+/** Adds PCR 12: a command line, or a piece of one, that is not part of the UKI. */
+export function addCommandLine(draft: Draft, commandLine: string, source: EventSource): void {
+  draft.add({ pcr: 12, type: "EV_IPL", label: commandLine, source, digest: utf16WithNul(commandLine) });
+}
+
+/** Text that add-ons add to the command line, measured as one. */
+export interface AddonCommandLine {
+  text: string;
+  /** The add-ons that it is from. */
+  files: string[];
+}
+
+/** The command lines of add-ons as the stub joins them: all, or in older versions each folder's. */
+export function addonCommandLines(addons: readonly Addon[], stubMajorVersion: number): AddonCommandLine[] {
+  const folders =
+    stubMajorVersion >= JOINS_FOLDERS_SINCE
+      ? [addons]
+      : [addons.filter(({ isGlobal }) => isGlobal), addons.filter(({ isGlobal }) => !isGlobal)];
+  return folders.flatMap((folder) => {
+    const lines = folder.flatMap(({ sections }) => {
+      const section = sections.get(".cmdline");
+      return section ? [mangleCommandLine(section, stubMajorVersion) ?? ""] : [];
+    });
+    return lines.length === 0 ? [] : [{ text: lines.join(" "), files: folder.map(({ path }) => path) }];
   });
-  return lines.length === 0 ? undefined : lines.join(" ");
 }
 
 /**
@@ -68,7 +87,8 @@ export function addBundles(draft: Draft, bundles: readonly FilledBundle[]): Buff
 }
 
 /** Adds PCR 12: microcode and initrds that add-ons bring. @see systemd-stub(7), "Companion Files" */
-export function addAddonContents(draft: Draft, addons: readonly Addon[]): void {
+export function addAddonContents(draft: Draft, addons: readonly Addon[], stubMajorVersion: number): void {
+  if (stubMajorVersion < ADDON_CONTENTS_SINCE) return;
   for (const name of [".ucode", ".initrd"] as const) {
     const bringing = addons.filter(({ sections }) => sections.has(name));
     for (const { path, sections } of name === ".ucode" ? bringing.toReversed() : bringing) {

@@ -1,0 +1,102 @@
+import type { ByteSource, HashAlgorithm } from "@cvm-build/bytes";
+import type { SectionName } from "@cvm-build/uki";
+import type { EspFile } from "../companions.ts";
+import type { EventSource } from "../event.ts";
+import type { SecureBootVariables } from "../secure-boot-variables.ts";
+import type { GrubPath } from "./grub.ts";
+
+/** What firmware starts, and from where. */
+export type BootPath = EspPath | SystemdBootPath | KernelUkiPath | KernelPath | GrubPath;
+
+/** A UKI and what is told to it. */
+export interface UkiStart {
+  uki: ByteSource;
+  /**
+   * The command line that whoever starts the UKI passes to it; `@N` in front chooses a profile. A stub uses it in place of
+   * the UKI's own unless Secure Boot forbids it.
+   */
+  commandLine?: string;
+}
+
+/** Firmware starts a UKI from an EFI system partition. */
+export interface EspPath extends UkiStart {
+  kind: "esp";
+  /** Where the UKI is on the partition. Default: `/EFI/BOOT/BOOTX64.EFI`. */
+  ukiPath?: string;
+  /** Other files of the partition: add-ons, credentials, extensions. */
+  companions?: readonly EspFile[];
+}
+
+/** Firmware starts systemd-boot from an EFI system partition, and systemd-boot a UKI. */
+export interface SystemdBootPath extends UkiStart {
+  kind: "systemd-boot";
+  /** systemd-boot itself. */
+  loader: ByteSource;
+  /** Default: `/EFI/BOOT/BOOTX64.EFI`. */
+  loaderPath?: string;
+  /** Where the UKI that is chosen is on the partition. */
+  ukiPath: string;
+  /** Other files of the partition: `/loader/loader.conf`, add-ons, credentials, extensions. */
+  companions?: readonly EspFile[];
+}
+
+/** QEMU hands a UKI to firmware: `-kernel`, with `commandLine` for `-append`. */
+export interface KernelUkiPath extends UkiStart {
+  kind: "kernel-uki";
+}
+
+/** QEMU hands a kernel to firmware: `-kernel`, `-append`, `-initrd`. */
+export interface KernelPath {
+  kind: "kernel-bzimage";
+  kernel: ByteSource;
+  initrd?: ByteSource;
+  commandLine?: string;
+}
+
+/** What is known of a build of OVMF. */
+export interface FirmwareFacts {
+  /** As distributions write it: `2025.02-8+deb13u1`. */
+  release?: string;
+  /** Whether it offers random numbers, from the processor or a device. */
+  hasRandom?: boolean;
+}
+
+/** What is known of the machine: QEMU's q35. */
+export interface MachineFacts {
+  memoryBytes?: number;
+  cpus?: number;
+  qemuVersion?: string;
+  /** What protects the guest from its host. Default: `plain`, nothing. */
+  guest?: "plain" | "tdx" | "sev";
+  /** Whether a device brings code for firmware, as network and graphics cards do unless told not to. */
+  hasOptionRoms?: boolean;
+  /** Strings of SMBIOS type 11. */
+  smbiosStrings?: readonly string[];
+}
+
+/** What is known of the disk that firmware boots from. */
+export interface DiskFacts {
+  /** Its first sectors, up to the end of the partition table; or that it has no GUID partition table. */
+  gpt?: Uint8Array | "none";
+  /** Whether the machine cannot write to it. */
+  isReadOnly?: boolean;
+}
+
+/** A boot, as far as registers depend on it. What is not given is not known, and registers that need it have no value. */
+export interface Boot {
+  path: BootPath;
+  banks: readonly HashAlgorithm[];
+  /** Boot phases that userspace reaches, in order; empty where the initrd has no systemd. */
+  phases: readonly string[];
+  /** What firmware's Secure Boot variables hold; `false` where it is off and they are not known. */
+  secureBoot: false | { variables: SecureBootVariables };
+  firmware?: FirmwareFacts;
+  machine?: MachineFacts;
+  disk?: DiskFacts;
+  /** How many boot options firmware tries in vain before. Default: none. */
+  failedBootOptions?: number;
+  /** Where the bytes of sections came from, beyond the section: file, package, setting. */
+  sources?: Partial<Record<SectionName, EventSource>>;
+  /** How many threads may hash. Default: 1. */
+  threads?: number;
+}

@@ -1,0 +1,38 @@
+import { digest, type HashAlgorithm } from "@cvm-build/bytes";
+import type { MeasuredEvent } from "../event.ts";
+import type { Alternative } from "../prediction.ts";
+import { replay } from "../registers.ts";
+import type { Boot } from "./boot.ts";
+import { ACTIONS } from "./firmware-log.ts";
+import { isAtLeast } from "./version.ts";
+
+/** The last release that was seen to leave boot services at the first attempt in every boot. */
+const LAST_WITHOUT_RETRY = "2025.02";
+
+/**
+ * Whether the kernel may have to leave boot services twice. With newer firmware it does after a boot from disk, on some
+ * versions of QEMU.
+ */
+export function retriesExit({ path, firmware }: Boot): boolean {
+  if (path.kind === "kernel-uki" || path.kind === "kernel-bzimage") return false;
+  const release = firmware?.release;
+  return release === undefined || !isAtLeast(LAST_WITHOUT_RETRY, release);
+}
+
+/** PCR 5 without and with an attempt to leave boot services that failed. */
+export function exitAlternatives(events: readonly MeasuredEvent[], banks: readonly HashAlgorithm[]): Alternative {
+  const own = events.filter(({ register }) => register === "pcr5");
+  const action = (text: string): Pick<MeasuredEvent, "register" | "digests"> => ({
+    register: "pcr5",
+    digests: Object.fromEntries(banks.map((bank) => [bank, digest(bank, Buffer.from(text, "latin1")).toString("hex")])),
+  });
+  // The last two are the attempt that succeeds.
+  const before = own.slice(0, -2);
+  const retried = [...before, ...[ACTIONS.exit, ACTIONS.exitFailed, ACTIONS.exit, ACTIONS.exitSucceeded].map(action)];
+  const values = [own, retried].map((list) => {
+    const registers = replay(list, { banks });
+    return Object.fromEntries(banks.map((bank) => [bank, registers[bank]?.[5]]));
+  }) as Alternative["values"];
+  const reason = `OVMF after ${LAST_WITHOUT_RETRY} may fail to leave boot services once before it succeeds`;
+  return { register: "pcr5", values, reason };
+}

@@ -1,0 +1,45 @@
+import type { ByteSource } from "@cvm-build/bytes";
+import { encodeVariableData } from "../secure-boot-variables.ts";
+import { partsOfImage } from "./firmware-log.ts";
+import type { BootDraft } from "./predict-boot.ts";
+
+/** Vendor of shim's variables. @see shim, lib/guid.c, `SHIM_LOCK_GUID` */
+const SHIM_LOCK = "605dab50-e046-4300-abb6-3dd810dd8b23";
+
+/** shim, which firmware starts in place of what it then starts itself. */
+export interface ShimStart {
+  image: ByteSource;
+  /** Default: `/EFI/BOOT/BOOTX64.EFI`. */
+  path?: string;
+  /** What it measures of its state, as it mirrors it to the operating system; those that this shim does not know are not given. */
+  variables: { MokList: Uint8Array; MokListX: Uint8Array; SbatLevel: Uint8Array; MokListTrusted?: Uint8Array };
+  /** What let the image start that shim starts, where Secure Boot is on: a variable and its entry. */
+  authority?: { name: string; vendor?: string; data: Uint8Array };
+}
+
+/** Adds shim, its state, and what lets it start the next image. @see shim, mok.c, `mok_state_variables` */
+export function addShim(shim: ShimStart, { draft, open, firmware }: BootDraft): void {
+  const { image, path = "/EFI/BOOT/BOOTX64.EFI", variables, authority } = shim;
+  const source = { file: path };
+  const db = firmware.require(path, image);
+  firmware.addImage({ path, source, parts: partsOfImage(image), authority: db }, { fromDisk: true });
+  const measure = (name: string, data: Uint8Array) =>
+    draft.add({ pcr: 14, type: "EV_IPL", label: name, source: { constant: `variable ${name}` }, digest: data });
+  const authorize = ({ name, vendor = SHIM_LOCK, data }: { name: string; vendor?: string; data: Uint8Array }) =>
+    draft.add({
+      pcr: 7,
+      type: "EV_EFI_VARIABLE_AUTHORITY",
+      label: name,
+      source: { constant: `variable ${name}` },
+      digest: encodeVariableData({ name, vendor, data: Buffer.from(data) }),
+    });
+  measure("MokList", variables.MokList);
+  measure("MokListX", variables.MokListX);
+  authorize({ name: "SbatLevel", data: variables.SbatLevel });
+  if (variables.MokListTrusted) {
+    authorize({ name: "MokListTrusted", data: variables.MokListTrusted });
+    measure("MokListTrusted", variables.MokListTrusted);
+  }
+  if (authority) authorize(authority);
+  else if (firmware.isSecure) open.leave([7], "what lets shim start the next image is not given");
+}
