@@ -57,14 +57,16 @@ export function readVariableStore(source: ByteSource): VariableStore {
   return { variables: readVariables(source.read(offsetBytes, sizeBytes), offsetBytes), offsetBytes, sizeBytes };
 }
 
-/** The variables that count: each once, without the deleted. */
+/**
+ * The variables that count: each once, without the deleted. Firmware takes the first that is added, else the last that is
+ * being replaced.
+ * @see EDK2, MdeModulePkg/Universal/Variable/RuntimeDxe/VariableParsing.c, `FindVariableEx`
+ */
 export function currentVariables({ variables }: Pick<VariableStore, "variables">): StoredVariable[] {
-  const current = new Map<string, StoredVariable>();
-  for (const state of [VARIABLE_STATES.inDeletedTransition, VARIABLE_STATES.added]) {
-    for (const variable of variables) {
-      if (variable.state === state) current.set(`${variable.vendor} ${variable.name}`, variable);
-    }
-  }
+  const { added, inDeletedTransition } = VARIABLE_STATES;
+  const inState = (wanted: number) => variables.filter(({ state }) => state === wanted);
+  const byPrecedence = [...inState(inDeletedTransition), ...inState(added).reverse()];
+  const current = new Map(byPrecedence.map((variable) => [`${variable.vendor} ${variable.name}`, variable]));
   return variables.filter((variable) => current.get(`${variable.vendor} ${variable.name}`) === variable);
 }
 
@@ -126,7 +128,7 @@ function readVariables(bytes: Buffer, storeOffset: number): StoredVariable[] {
     }
     if (end > bytes.length) refuse("dataSize", `expected at most ${bytes.length - dataOffset}, got ${header.dataSize}`);
     const { state, attributes, monotonicCount, timeStamp, pubKeyIndex, vendorGuid: vendor } = header;
-    const name = bytes.toString("utf16le", nameOffset, dataOffset).replace(/\0.*$/su, "");
+    const name = bytes.toString("utf16le", nameOffset, dataOffset).replace(/\0$/, "");
     const data = Buffer.from(bytes.subarray(dataOffset, end));
     variables.push({ name, vendor, attributes, data, state, monotonicCount, timeStamp, pubKeyIndex });
     offset = alignUp(end, VARIABLE_ALIGNMENT);

@@ -44,6 +44,20 @@ describe("readVariableStore", () => {
     ]);
   });
 
+  it("takes of equals what firmware takes", () => {
+    const of = (data: number, state?: number) => ({
+      name: "PK",
+      vendor,
+      data: Buffer.of(data),
+      ...(state && { state }),
+    });
+    const current = (...variables: Parameters<typeof makeVariables>[0]) =>
+      currentVariables(read(makeVariables(variables))).map(({ data }) => data[0]);
+    expect(current(of(1, 0x3e), of(2), of(3), of(4, 0x3e))).toEqual([2]);
+    expect(current(of(1, 0x3e), of(2, 0x3e), of(3, 0x3d))).toEqual([2]);
+    expect(current(of(1), { ...of(2), name: "PK\0x" })).toEqual([1, 2]);
+  });
+
   const changed = (change: (bytes: Buffer) => Buffer | void, fix?: "checksum") => {
     const bytes = Buffer.from(made);
     const result = change(bytes) ?? bytes;
