@@ -18,8 +18,8 @@ export interface AuthorityFaults {
 }
 
 /** Makes the certificate of an authority that stamps. */
-export function makeStamper(purposes: readonly string[] = [TIME_STAMPING]): Identity {
-  const purpose = [OID.extendedKeyUsage, true, sequence(...purposes.map(objectIdentifier))] as const;
+export function makeStamper(purposes: readonly string[] = [TIME_STAMPING], { critical = true } = {}): Identity {
+  const purpose = [OID.extendedKeyUsage, critical, sequence(...purposes.map(objectIdentifier))] as const;
   return makeIdentity({ name: "stamper", privateKey: ecKey(), extensions: [purpose] });
 }
 

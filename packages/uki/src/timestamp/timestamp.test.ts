@@ -4,6 +4,7 @@ import { integer, sequence } from "../asn1/writer.ts";
 import { DIGEST_OID } from "../cms/format.ts";
 import { type AuthorityFaults, makeAuthority, makeImprint, makeStamper } from "./timestamp.fixture.ts";
 import { readTimestamp, readTimestampResponse } from "./reader.ts";
+import { TIME_STAMPING } from "./format.ts";
 import { requestTimestamp } from "./request.ts";
 import { verifyTimestamp } from "./verify.ts";
 import { encodeTimestampRequest } from "./writer.ts";
@@ -48,6 +49,16 @@ describe("time stamps", () => {
     [
       "a certificate for something else",
       { identity: makeStamper(["1.3.6.1.5.5.7.3.3"]) },
+      "expected the certificate of a time stamping authority, got another",
+    ],
+    [
+      "a certificate for something else, too",
+      { identity: makeStamper([TIME_STAMPING, "1.3.6.1.5.5.7.3.3"]) },
+      "expected the certificate of a time stamping authority, got another",
+    ],
+    [
+      "a certificate whose purpose need not be understood",
+      { identity: makeStamper([TIME_STAMPING], { critical: false }) },
       "expected the certificate of a time stamping authority, got another",
     ],
     ["a time that is none", { time: "yesterday" }, "TSTInfo.genTime: expected a time such as 20260101120000Z"],

@@ -1,6 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import { digest } from "@cvm-build/bytes";
-import { DIGEST_OID } from "../cms/format.ts";
+import { readCertificateFields } from "../cms/certificate.ts";
+import { DIGEST_OID, OID } from "../cms/format.ts";
 import { type SignerVerification, verifySignedData } from "../cms/verify.ts";
 import { SIGNATURE_HASHES } from "../signer/signer.ts";
 import { TIME_STAMPING } from "./format.ts";
@@ -33,6 +34,14 @@ function findProblem(
   const hash = SIGNATURE_HASHES.find((name) => DIGEST_OID[name] === digestAlgorithm);
   if (!hash) return `expected a time stamp of ${SIGNATURE_HASHES.join(", ")}, got ${digestAlgorithm}`;
   if (!digest(hash, stamped).equals(stampedDigest)) return "expected a time stamp of this signature, got another";
-  const isAuthority = verification.certificate?.keyUsage?.includes(TIME_STAMPING);
-  return isAuthority ? undefined : "expected the certificate of a time stamping authority, got another";
+  return verification.certificate && isAuthority(verification.certificate)
+    ? undefined
+    : "expected the certificate of a time stamping authority, got another";
+}
+
+/** Says whether a certificate is for stamping and nothing else. @see RFC 3161, 2.3 */
+function isAuthority({ keyUsage, raw }: X509Certificate): boolean {
+  const [purpose, ...others] = keyUsage ?? [];
+  const isCritical = readCertificateFields(raw).criticalExtensions.includes(OID.extendedKeyUsage);
+  return purpose === TIME_STAMPING && others.length === 0 && isCritical;
 }
