@@ -77,7 +77,9 @@ function filesIn(directory: string): string[] {
       .filter((entry) => entry.isFile())
       .map(({ name }) => name)
       .sort(compareCodeUnits);
-  } catch {
-    return []; // most images have none
+  } catch (error) {
+    const isAbsent = ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+    if (isAbsent) return []; // most images have none
+    throw new CvmError("no-image", `cannot read "${directory}": expected a readable folder`, { cause: error });
   }
 }
