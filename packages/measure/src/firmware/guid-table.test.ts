@@ -1,25 +1,20 @@
 import { FormatError } from "@cvm-build/bytes";
-import { encodeGuid } from "@cvm-build/uki";
 import { describe, expect, it } from "vitest";
+import { tableEntry } from "./firmware.fixture.ts";
 import { readGuidTable } from "./guid-table.ts";
 
 const FOOTER = "96b582de-1fb2-45f7-baea-a366c55a082d";
 const RESET_BLOCK = "00f771de-1a7e-4fcb-890e-68c77e2fb44e";
 const HASH_TABLE = "7255371f-3a3b-4b04-927b-1da6efa8d454";
 
-/** An entry as OVMF writes it: data, length of all of it, GUID. */
 function entry(guid: string, data: string, sizeBytes?: number): Buffer {
-  const bytes = Buffer.from(data, "hex");
-  const size = Buffer.alloc(2);
-  size.writeUInt16LE(sizeBytes ?? bytes.length + 18);
-  return Buffer.concat([bytes, size, encodeGuid(guid)]);
+  return tableEntry(guid, Buffer.from(data, "hex"), sizeBytes);
 }
 
 function firmware(...entries: Buffer[]): Buffer {
-  const body = Buffer.concat(entries);
-  const size = Buffer.alloc(2);
-  size.writeUInt16LE(body.length + 18);
-  return Buffer.concat([Buffer.alloc(64, 0xaa), body, size, encodeGuid(FOOTER), Buffer.alloc(32, 0x90)]);
+  const table = Buffer.concat(entries);
+  const footer = tableEntry(FOOTER, Buffer.alloc(0), table.length + 18);
+  return Buffer.concat([Buffer.alloc(64, 0xaa), table, footer, Buffer.alloc(32, 0x90)]);
 }
 
 describe("the table of GUIDs", () => {
