@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import type { ByteSource, FileSource, HashAlgorithm } from "@cvm-build/bytes";
+import { type ByteSource, type FileSource, type HashAlgorithm, sha256Hex } from "@cvm-build/bytes";
 import { type DigestStream, hashStreams, streamBytes, type StreamDigests } from "./digest-stream.ts";
 import type { DigestTask } from "./digest-worker.ts";
 
@@ -10,15 +10,55 @@ const WORTH_A_THREAD_BYTES = 1 << 23;
 /** Relative cost of each algorithm, where the processor has instructions for SHA-1 and SHA-256. */
 const COST = { sha1: 2, sha256: 2, sha384: 5, sha512: 5 } as const satisfies Record<HashAlgorithm, number>;
 
+type BankDigests = Partial<Record<HashAlgorithm, StreamDigests[]>>;
+
+/** Digests of one image's streams that were taken before: for predictions that differ in little. */
+export class DigestMemo {
+  readonly #known = new Map<string, Partial<Record<HashAlgorithm, StreamDigests>>>();
+
+  /** Digests of streams, of which only those are hashed that were not before. */
+  async hash(
+    streams: readonly DigestStream[],
+    banks: readonly HashAlgorithm[],
+    hashThem: (unknown: readonly DigestStream[]) => Promise<BankDigests>,
+  ): Promise<BankDigests> {
+    const keys = streams.map(streamKey);
+    const isKnown = (key: string) => banks.every((bank) => this.#known.get(key)?.[bank] !== undefined);
+    const unknown = streams.flatMap((stream, index) => (isKnown(keys[index]!) ? [] : [{ stream, key: keys[index]! }]));
+    const digests = unknown.length === 0 ? {} : await hashThem(unknown.map(({ stream }) => stream));
+    for (const [index, { key }] of unknown.entries()) {
+      const taken = Object.fromEntries(banks.map((bank) => [bank, digests[bank]![index]!]));
+      this.#known.set(key, { ...this.#known.get(key), ...taken });
+    }
+    return Object.fromEntries(banks.map((bank) => [bank, keys.map((key) => this.#known.get(key)![bank]!)]));
+  }
+}
+
+/** Equal for streams of equal bytes. */
+function streamKey({ parts, marks }: DigestStream): string {
+  const keys = parts.map((part) => ("bytes" in part ? sha256Hex(part.bytes) : `${part.offsetBytes}+${part.sizeBytes}`));
+  return `${keys.join(" ")} ${marks.join(",")}`;
+}
+
 /**
  * Hashes streams of an image under several algorithms, in threads where the image is a file and it pays. This thread
  * takes a share.
  */
-export async function hashBanks(
+export function hashBanks(
+  image: ByteSource,
+  streams: readonly DigestStream[],
+  options: { banks: readonly HashAlgorithm[]; threads: number; memo?: DigestMemo },
+): Promise<BankDigests> {
+  const { memo, banks } = options;
+  const hashThem = (wanted: readonly DigestStream[]) => hashAll(image, wanted, options);
+  return memo ? memo.hash(streams, banks, hashThem) : hashThem(streams);
+}
+
+async function hashAll(
   image: ByteSource,
   streams: readonly DigestStream[],
   options: { banks: readonly HashAlgorithm[]; threads: number },
-): Promise<Partial<Record<HashAlgorithm, StreamDigests[]>>> {
+): Promise<BankDigests> {
   const totalBytes = streams.reduce((sum, stream) => sum + streamBytes(stream), 0);
   const threads = isFile(image) && totalBytes >= WORTH_A_THREAD_BYTES ? options.threads : 1;
   const [own = [], ...others] = shares(options.banks, Math.max(1, threads));
