@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { compareWithLog } from "./compare.ts";
+import { compareWithCcel, compareWithLog } from "./compare.ts";
 import { type MeasuredEvent } from "./event.ts";
 import { makeLog } from "./eventlog/eventlog.fixture.ts";
 import { readEventLog } from "./eventlog/reader.ts";
@@ -91,4 +91,49 @@ describe("compareWithLog", () => {
       registers: [{ comparedBanks: [], differingBanks: [] }],
     });
   });
+});
+
+describe("compareWithCcel", () => {
+  const sha384 = (byte: string) => byte.repeat(48);
+  const predicted = (byte: string): MeasuredEvent => ({
+    register: "rtmr1",
+    type: "EV_SEPARATOR",
+    label: "separator",
+    digests: { sha384: sha384(byte) },
+    source: {},
+  });
+  const prediction = {
+    events: [predicted("11")],
+    registers: { pcr: {}, rtmr: { 1: sha384("aa"), 2: sha384("00") } },
+    phases: {},
+    unpredicted: [],
+    refused: [],
+  };
+  // Index 2 of a CCEL is RTMR 1.
+  const log = (byte: string, register = 2) =>
+    readEventLog(
+      makeLog(
+        [{ register, eventType: 4, data: Buffer.alloc(4), digests: { sha384: sha384(byte) } }],
+        [{ id: 12, sizeBytes: 48 }],
+      ),
+    );
+  const real = { 1: sha384("aa"), 2: sha384("00") };
+
+  it("holds RTMRs and the events of their registers against each other", () => {
+    const comparison = compareWithCcel(prediction, { log: log("11"), registers: real });
+    expect(comparison.equal).toBe(true);
+    expect(comparison.registers.map(({ register, events }) => [register, events.length])).toEqual([
+      ["rtmr1", 1],
+      ["rtmr2", 0],
+    ]);
+  });
+
+  it.each([
+    ["another event", log("22"), real],
+    ["an event of another register", log("11", 3), real],
+    ["another value", log("11"), { ...real, 2: sha384("01") }],
+    ["a register that was not read", log("11"), { 1: sha384("aa") }],
+  ])("sees %s", (_, logged, registers) =>
+    expect(compareWithCcel(prediction, { log: logged, registers }).equal).toBe(false),
+  );
 });

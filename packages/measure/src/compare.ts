@@ -2,6 +2,7 @@ import { type HashAlgorithm, HASH_ALGORITHMS } from "@cvm-build/bytes";
 import { describeEvent } from "./eventlog/dump.ts";
 import { EV_NO_ACTION } from "./eventlog/format.ts";
 import type { EventLog, LoggedEvent } from "./eventlog/reader.ts";
+import { type CcMrIndex, rtmrOf } from "./eventlog/replay.ts";
 import { type MeasuredEvent, pcrName, type RegisterName } from "./event.ts";
 import type { Prediction } from "./prediction.ts";
 import type { PcrValues } from "./registers.ts";
@@ -39,32 +40,71 @@ export interface Comparison {
  * @param evidence.registers as read from the TPM at the point of the boot that the prediction describes
  */
 export function compareWithLog(prediction: Prediction, evidence: { log: EventLog; registers: PcrValues }): Comparison {
-  const pcrs = new Set(Object.values(prediction.registers.pcr).flatMap((values) => Object.keys(values).map(Number)));
-  const registers = [...pcrs].sort((a, b) => a - b).map((pcr) => compareRegister(pcr, prediction, evidence));
+  const { pcr: predicted } = prediction.registers;
+  const pcrs = new Set(Object.values(predicted).flatMap((values) => Object.keys(values).map(Number)));
+  const registers = [...pcrs]
+    .sort((a, b) => a - b)
+    .map((pcr) =>
+      compareRegister(prediction, evidence.log, {
+        register: pcrName(pcr),
+        isLogged: ({ register }) => register === pcr,
+        values: HASH_ALGORITHMS.map((bank) => ({
+          bank,
+          predicted: predicted[bank]?.[pcr],
+          real: evidence.registers[bank]?.[pcr],
+        })),
+      }),
+    );
   return { equal: registers.every(({ equal }) => equal), registers };
 }
 
-function compareRegister(
-  pcr: number,
+/**
+ * Compares a prediction with a TD's RTMRs, and its events with the TD's log. Events of userspace are compared through the
+ * registers alone.
+ * @param evidence.log a CCEL
+ * @param evidence.registers RTMRs by index, as read from the TD
+ */
+export function compareWithCcel(
   prediction: Prediction,
-  { log, registers }: { log: EventLog; registers: PcrValues },
+  evidence: { log: EventLog; registers: Readonly<Record<number, string>> },
+): Comparison {
+  const registers = Object.entries(prediction.registers.rtmr ?? {}).map(([index, predicted]) =>
+    compareRegister(prediction, evidence.log, {
+      register: `rtmr${Number(index)}`,
+      isLogged: ({ register }) => rtmrOf(register as CcMrIndex) === Number(index),
+      values: [{ bank: "sha384", predicted, real: evidence.registers[Number(index)] }],
+    }),
+  );
+  return { equal: registers.every(({ equal }) => equal), registers };
+}
+
+/** A register as it is found on both sides. */
+interface ComparedRegister {
+  register: RegisterName;
+  /** Whether an event of the log is of this register. */
+  isLogged(event: LoggedEvent): boolean;
+  values: { bank: HashAlgorithm; predicted: string | undefined; real: string | undefined }[];
+}
+
+function compareRegister(
+  prediction: Prediction,
+  log: EventLog,
+  { register, isLogged, values }: ComparedRegister,
 ): RegisterComparison {
   const differingBanks: RegisterComparison["differingBanks"] = [];
   const comparedBanks: HashAlgorithm[] = [];
-  for (const bank of HASH_ALGORITHMS) {
-    const predicted = prediction.registers.pcr[bank]?.[pcr];
-    const real = registers[bank]?.[pcr];
+  for (const { bank, predicted, real } of values) {
     if (predicted === undefined || real === undefined) continue;
     comparedBanks.push(bank);
     if (predicted !== real) differingBanks.push({ bank, predicted, real });
   }
   const events = pairEvents(
-    prediction.events.filter((event) => event.register === pcrName(pcr)),
-    log.events.filter((event) => event.register === pcr && event.eventType !== EV_NO_ACTION),
+    prediction.events.filter((event) => event.register === register),
+    log.events.filter((event) => isLogged(event) && event.eventType !== EV_NO_ACTION),
   );
   const firstDifference = events.findIndex(({ equal }) => !equal);
   return {
-    register: pcrName(pcr),
+    register,
     equal: comparedBanks.length > 0 && differingBanks.length === 0 && firstDifference < 0,
     differingBanks,
     comparedBanks,

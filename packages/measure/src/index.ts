@@ -13,7 +13,13 @@ export { type GrubPath } from "./boot/grub.ts";
 export { isKernelPatched, type KernelPlacement, patchKernel } from "./boot/patched-kernel.ts";
 export { predictBoot } from "./boot/predict-boot.ts";
 export { type ShimStart } from "./boot/shim.ts";
-export { type Comparison, type ComparedEvent, compareWithLog, type RegisterComparison } from "./compare.ts";
+export {
+  type Comparison,
+  type ComparedEvent,
+  compareWithCcel,
+  compareWithLog,
+  type RegisterComparison,
+} from "./compare.ts";
 export { type EspFile } from "./companions.ts";
 export {
   type EventContent,
