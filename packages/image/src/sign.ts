@@ -153,7 +153,8 @@ function checkOutput({ image, output, detached }: { image: string; output: strin
   if (there && !there.isFile()) throw refused("the path of a file, got a folder or a device");
   if (!there || !detached) return;
   const read = statusOf(image);
-  if (read?.dev === there.dev && read.ino === there.ino) throw refused("a file for the signature alone, got the image itself");
+  if (read?.dev === there.dev && read.ino === there.ino)
+    throw refused("a file for the signature alone, got the image itself");
 }
 
 /** Undefined where there is nothing, or nothing to be known: whoever opens it says why. */
