@@ -36,6 +36,14 @@ export class JsonPlace {
     return this.value.map((item: unknown, index) => new JsonPlace(item, this.#record, `${this.#path}[${index}]`));
   }
 
+  /** @throws FormatError where this is no object, or one of more than `limit` fields */
+  fields(limit: number): [name: string, place: JsonPlace][] {
+    const { value } = this;
+    const names = value !== null && typeof value === "object" && !Array.isArray(value) ? Object.keys(value) : undefined;
+    if (names === undefined || names.length > limit) throw this.#wrong(`an object of at most ${limit} fields`);
+    return names.map((name) => [name, this.at(name)]);
+  }
+
   #wrong(expected: string): FormatError {
     const { value } = this;
     const got = value === null ? "null" : Array.isArray(value) ? "a list" : `a value of type ${typeof value}`;

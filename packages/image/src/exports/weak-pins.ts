@@ -1,0 +1,44 @@
+import type { RegisterName } from "@cvm-build/measure";
+import { exportError } from "./export-error.ts";
+import type { ExportFormatName } from "./export-formats.ts";
+import type { PinnedPlatform, PinnedRegister } from "./export-request.ts";
+
+/** PCRs that differ from image to image, or from signer to signer. */
+const OF_AN_IMAGE: readonly RegisterName[] = ["pcr4", "pcr7", "pcr8", "pcr9", "pcr11"];
+
+/**
+ * Refuses a choice of registers with which a verifier would accept images that nobody measured.
+ * @throws CvmError `export`
+ */
+export function refuseWeakPins({ name, traits, registers }: PinnedPlatform, format: ExportFormatName): void {
+  const what = `"${name}" as ${format}`;
+  const extended = new Set(registers.filter(isExtended).map((register) => register.name));
+  const got = `only ${registers.map((register) => register.name).join(", ")}`;
+  if (registers.length === 0) {
+    throw exportError(what, {
+      expected: "a register to compare",
+      got: "none, with which a verifier accepts anything",
+      hint: "name registers that are predicted with --pin, or float fewer",
+    });
+  }
+  if (OF_AN_IMAGE.some((pcr) => extended.has(pcr)) || extended.has("launchDigest")) return;
+  const isQuoted = traits.tee === "tdx" && (extended.has("rtmr1") || extended.has("rtmr2"));
+  if (isQuoted && extended.has("mrtd")) return;
+  if (isQuoted) {
+    throw exportError(what, {
+      expected: "MRTD beside RTMRs",
+      got: `${got}, which any firmware can extend to these values`,
+      hint: "pin mrtd too; it is predicted where the platform names its firmware",
+    });
+  }
+  throw exportError(what, {
+    expected: "a register that differs from image to image",
+    got: `${got}, with which a verifier accepts any image`,
+    hint: `pin one of ${[...OF_AN_IMAGE, "rtmr1", "rtmr2", "launchDigest"].join(", ")} too`,
+  });
+}
+
+/** A register that is as it was at power-on holds nothing. */
+function isExtended({ values }: PinnedRegister): boolean {
+  return values.every((value) => Object.values(value).every((digest) => !/^(00|ff)+$/.test(digest)));
+}
