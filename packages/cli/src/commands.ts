@@ -2,6 +2,8 @@ import type { Command } from "./command.ts";
 import { boot } from "./commands/boot.ts";
 import { build } from "./commands/build.ts";
 import { cache } from "./commands/cache.ts";
+import { diff } from "./commands/diff.ts";
+import { explain } from "./commands/explain.ts";
 import { inspect } from "./commands/inspect.ts";
 import { keys } from "./commands/keys.ts";
 import { lock } from "./commands/lock.ts";
@@ -19,6 +21,8 @@ export const COMMANDS: readonly Command[] = [
   summary,
   lock,
   measure,
+  explain,
+  diff,
   prove,
   boot,
   inspect,

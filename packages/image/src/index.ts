@@ -1,6 +1,12 @@
 export { type BootImageRequest, type BootReport } from "./boot.ts";
 export { buildImage, type BuildReport, type BuildRequest } from "./build.ts";
+export { type Change } from "./diff/diff-contents.ts";
+export { type RegisterDifference } from "./diff/diff-registers.ts";
+export { type DiffRequest, type ImageDifference } from "./diff/diff.ts";
 export { type MeasureRequest } from "./examine.ts";
+export { type FileExplanation } from "./explain/explain-file.ts";
+export { type ExplainedEvent, type RegisterExplanation } from "./explain/explain-register.ts";
+export { type Explanation, type ExplainRequest } from "./explain/explain.ts";
 export { type KeysReport, type KeysRequest } from "./keys.ts";
 export { type LockReport, type LockRequest } from "./lock.ts";
 export { type LockPolicy } from "./locking.ts";
@@ -23,6 +29,8 @@ export { summarise, type Summary } from "./summarise.ts";
 export { type ProfileSelection, type Surroundings } from "./surroundings.ts";
 export {
   bootImage,
+  diffImages,
+  explainImage,
   inspectImage,
   lockImage,
   makeKeys,

@@ -1,7 +1,9 @@
 import type { PruneReport, VerifyReport } from "@cvm-build/store";
 import type { UkiInspection } from "@cvm-build/uki";
 import type { BootImageRequest, BootReport } from "./boot.ts";
+import type { DiffRequest, ImageDifference } from "./diff/diff.ts";
 import type { MeasureRequest } from "./examine.ts";
+import type { Explanation, ExplainRequest } from "./explain/explain.ts";
 import type { KeysReport, KeysRequest } from "./keys.ts";
 import type { LockReport, LockRequest } from "./lock.ts";
 import type { PlatformMeasurements } from "./measurements.ts";
@@ -27,6 +29,16 @@ export async function inspectImage(request: { image: string }, surroundings: Sur
 /** Predicts the registers of a UKI from its own bytes. */
 export async function measureImage(request: MeasureRequest, surroundings: Surroundings): Promise<PlatformMeasurements> {
   return (await import("./examine.ts")).measureImage(request, surroundings);
+}
+
+/** Explains registers of an image, or a file of it. */
+export async function explainImage(request: ExplainRequest, surroundings: Surroundings): Promise<Explanation> {
+  return (await import("./explain/explain.ts")).explainImage(request, surroundings);
+}
+
+/** Compares two built images: their registers, and what they are made of. */
+export async function diffImages(request: DiffRequest, surroundings: Surroundings): Promise<ImageDifference> {
+  return (await import("./diff/diff.ts")).diffImages(request, surroundings);
 }
 
 /** Makes the keys of Secure Boot and of PCR policies, with what enrols them. */

@@ -20,7 +20,7 @@ export function pcrName(index: number): RegisterName {
 
 /** The index of a PCR by its published name, or undefined for another register. */
 export function pcrOf(register: string): PcrIndex | undefined {
-  const digits = /^pcr(\d{1,2})$/.exec(register)?.[1];
+  const digits = /^pcr(1?\d|2[0-3])$/.exec(register)?.[1];
   return digits === undefined ? undefined : pcrIndex(Number(digits));
 }
 
