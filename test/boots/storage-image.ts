@@ -8,6 +8,8 @@ import { debianStub } from "../support/uki-parts.ts";
 
 /** What the guest prints when it has its data, before how often it has had it, and the line of /proc/mounts. */
 export const RUNS = "GUEST-RUNS";
+/** What the guest prints before each event that systemd has logged for PCR 15, as JSON. */
+export const IDENTITY = "GUEST-IDENTITY";
 
 const UNITS = "usr/lib/systemd/system";
 
@@ -64,6 +66,7 @@ StandardOutput=journal+console
 WantedBy=multi-user.target
 `,
   "usr/lib/test/count": `echo run >>/var/lib/data/count/runs
+busybox tr -d '\\036' </run/log/systemd/tpm2-measure.log | busybox sed -n '/"pcr":15,/s/^/${IDENTITY} /p'
 echo "${RUNS} $(busybox wc -l </var/lib/data/count/runs) $(busybox grep ' /var/lib/data ' /proc/mounts)"
 `,
   [`${UNITS}/cvm-storage.service.d/test.conf`]: "[Unit]\nFailureAction=poweroff\n",

@@ -1,19 +1,29 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { collectEvidence, type Evidence, findTools, probeHost } from "@cvm-build/vm";
+import { collectEvidence, type Evidence, findTools, probeHost, secureBootFirmwarePlaces } from "@cvm-build/vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TAMPERINGS, tamperLuksHeader } from "../support/luks-header.ts";
 import { requirePeers } from "../support/peers.ts";
 import { STORAGE_PEERS, StorageProgram } from "../support/storage-program.ts";
 import { debianRoot } from "../support/trixie-root.ts";
-import { buildStorageImage, changeCommandLine, makeStorageProject, RUNS } from "./storage-image.ts";
+import { cvmBuildJson } from "../support/cli.ts";
+import { buildStorageImage, changeCommandLine, IDENTITY, makeStorageProject, RUNS } from "./storage-image.ts";
 
 const root = debianRoot("trixie", STORAGE_PEERS);
 const canBoot = requirePeers("qemu-system-x86_64", "swtpm");
 /** The header, and a file system that is quickly made. */
 const DISK_BYTES = 40 << 20;
+const INSECURE = "cvm-storage: Secure Boot is off: the host can have this disk's key";
+const MACHINE = "machine-id:0d2c4a4e8a0c4b1f9a3e0f4f7d3c1b2a";
 const MOUNTED = "/dev/mapper/cvm-data /var/lib/data ext4 rw,nosuid,nodev,noexec,";
+
+/** An event in systemd's log, as TCG's canonical event log has it. */
+interface IdentityEvent {
+  digests: { hashAlg: string; digest: string }[];
+  content: { string: string };
+}
 
 describe.skipIf(!canBoot || !root)("the encrypted disk for data", () => {
   let project: string;
@@ -41,9 +51,15 @@ describe.skipIf(!canBoot || !root)("the encrypted disk for data", () => {
   /** Boots until the guest switches itself off, which it does when it has counted or has no disk. */
   async function run(
     image: string,
-    { disks, tpm, credential = false }: { disks: Record<string, string>; tpm: string; credential?: boolean },
+    {
+      disks,
+      tpm,
+      credential = false,
+      variables,
+    }: { disks: Record<string, string>; tpm: string; credential?: boolean; variables?: string },
   ): Promise<Evidence> {
-    const tools = await findTools({ searchPath: process.env["PATH"] ?? "" });
+    const secure = variables === undefined ? {} : { firmwarePlaces: secureBootFirmwarePlaces(variables) };
+    const tools = await findTools({ searchPath: process.env["PATH"] ?? "", ...secure });
     mkdirSync(at(tpm), { recursive: true });
     writeFileSync(at("x.cred"), "a host's own");
     return collectEvidence({
@@ -62,7 +78,22 @@ describe.skipIf(!canBoot || !root)("the encrypted disk for data", () => {
     });
   }
 
-  const said = ({ serial }: Evidence) => serial.replaceAll("\r", "").match(new RegExp(`(cvm-storage:|${RUNS}).*`, "g"));
+  /** What is in PCR 15, by the guest's log: the names of the events, and what they make of a register that was zero. */
+  function identity({ serial }: Evidence) {
+    const lines = [...serial.replaceAll("\r", "").matchAll(new RegExp(`${IDENTITY} (.*)`, "g"))];
+    const events = lines.map(([, line = ""]) => JSON.parse(line) as IdentityEvent);
+    const digests = events.map((event) => event.digests.find(({ hashAlg }) => hashAlg === "sha256")?.digest ?? "");
+    const extend = (register: Buffer, digest: string) =>
+      createHash("sha256").update(register).update(digest, "hex").digest();
+    return {
+      names: events.map(({ content }) => content.string),
+      volumeKey: digests.at(-1),
+      register: digests.reduce(extend, Buffer.alloc(32)).toString("hex"),
+    };
+  }
+
+  const said = ({ serial }: Evidence) =>
+    serial.replaceAll("\r", "").match(new RegExp(`(cvm-storage: |${RUNS}).*`, "g"));
 
   describe("with a key in the TPM", () => {
     let image: string;
@@ -88,13 +119,14 @@ describe.skipIf(!canBoot || !root)("the encrypted disk for data", () => {
 
     it("is made at the first boot, as cryptsetup sees it", () => {
       expect(said(first)).toEqual([
+        INSECURE,
         "cvm-storage: made a new file system on /dev/vdb, serial:data",
         expect.stringContaining(`${RUNS} 1 ${MOUNTED}`),
       ]);
       const dump = root!.run("usr/sbin/cryptsetup", ["luksDump", at("disk")]);
       expect(dump).toMatch(/cipher: aes-xts-plain64\n/);
       expect(dump).toMatch(/Keyslots:\n\s+1: luks2\n[^]*Tokens:\n\s+0: systemd-tpm2\n/);
-      expect(dump).toMatch(/tpm2-hash-pcrs: +12\+13\n/);
+      expect(dump).toMatch(/tpm2-hash-pcrs: +7\+12\+13\n/);
       expect(dump).not.toMatch(/\n\s+0: luks2\n/);
     });
 
@@ -122,10 +154,17 @@ describe.skipIf(!canBoot || !root)("the encrypted disk for data", () => {
     it("is opened again after a reboot, and is the same to a verifier", async () => {
       const second = await runAgain("again", image);
       expect(said(second)).toEqual([
+        INSECURE,
         "cvm-storage: opened /dev/vdb, serial:data",
         expect.stringContaining(`${RUNS} 2 ${MOUNTED}`),
       ]);
-      expect(second.pcrs.sha256?.[15]).toBe(first.pcrs.sha256?.[15]);
+      const made = identity(first);
+      const opened = identity(second);
+      const volume = expect.stringMatching(/^cryptsetup:cvm-data:/) as string;
+      expect(made.names).toEqual([MACHINE, "cvm-storage:made", volume]);
+      expect(opened.names).toEqual([MACHINE, volume]);
+      expect(opened.volumeKey).toBe(made.volumeKey);
+      expect([made.register, opened.register]).toEqual([first.pcrs.sha256?.[15], second.pcrs.sha256?.[15]]);
     });
 
     it("is opened by another image of the same signer", async () => {
@@ -133,12 +172,17 @@ describe.skipIf(!canBoot || !root)("the encrypted disk for data", () => {
       const update = await buildStorageImage(project, { profile: "tpm2", output: "update", settings });
       const evidence = await runAgain("update-disk", update);
       expect(evidence.pcrs.sha256?.[11]).not.toBe(first.pcrs.sha256?.[11]);
-      expect(said(evidence)).toEqual([expect.stringContaining("opened"), expect.stringContaining(`${RUNS} 2`)]);
+      expect(said(evidence)).toEqual([
+        INSECURE,
+        expect.stringContaining("opened"),
+        expect.stringContaining(`${RUNS} 2`),
+      ]);
     });
 
     it("is refused to an image that was changed by somebody else", async () => {
       changeCommandLine(image, at("changed.efi"));
       expect(said(await runAgain("changed", at("changed.efi")))).toEqual([
+        INSECURE,
         "cvm-storage: refused: /dev/vdb: the TPM does not give its key to this image, or the header is not its own",
       ]);
     });
@@ -146,6 +190,7 @@ describe.skipIf(!canBoot || !root)("the encrypted disk for data", () => {
     it("is refused where the host says that data is not encrypted", async () => {
       const tamper = () => tamperLuksHeader(at("tampered"), TAMPERINGS["data that is not encrypted"]!);
       expect(said(await runAgain("tampered", image, { change: tamper }))).toEqual([
+        INSECURE,
         expect.stringMatching(
           /^cvm-storage: refused: \/dev\/vdb: its header .*: segments\/0\/encryption is "cipher_null-ecb"$/,
         ),
@@ -157,6 +202,27 @@ describe.skipIf(!canBoot || !root)("the encrypted disk for data", () => {
         "cvm-storage: refused: /dev/vdb: PCR 12 is not zero, the host has added something to this image",
       ]);
     });
+  });
+
+  it("is refused where the host has switched Secure Boot off", async () => {
+    const key = (name: string) => join(project, "keys", name);
+    await cvmBuildJson(["keys", join(project, "keys"), "--variable-store", "/usr/share/OVMF/OVMF_VARS_4M.fd"]);
+    const settings = [
+      "Validation.SecureBoot=yes",
+      `Validation.SecureBootKey=${key("db.key")}`,
+      `Validation.SecureBootCertificate=${key("db.crt")}`,
+    ];
+    const image = await buildStorageImage(project, { profile: "tpm2", output: "signed", settings });
+    makeBlankDisk("secure");
+    const machine = { disks: { data: "secure" }, tpm: "secure-tpm" };
+    expect(said(await run(image, { ...machine, variables: key("OVMF_VARS.fd") }))).toEqual([
+      "cvm-storage: made a new file system on /dev/vdb, serial:data",
+      expect.stringContaining(`${RUNS} 1 ${MOUNTED}`),
+    ]);
+    expect(said(await run(image, machine))).toEqual([
+      INSECURE,
+      "cvm-storage: refused: /dev/vdb: the TPM does not give its key to this image, or the header is not its own",
+    ]);
   });
 
   describe("with a key that is brought at run time, and integrity", () => {

@@ -4,8 +4,8 @@ import { closeSync, openSync, readSync, writeSync } from "node:fs";
 /** Header and metadata, of which there are two copies. @see LUKS2 On-Disk Format Specification 1.1.4, section 2 */
 const COPY_BYTES = 16 << 10;
 const BINARY_BYTES = 4096;
-/** Places in the binary header: the label, and the checksum over header and metadata, which counts as zero in it. */
-const LABEL = { at: 24, sizeBytes: 48 };
+/** Places in the binary header: how often it was written, and the checksum over all, which counts as zero in it. */
+const SEQUENCE = { at: 16 };
 const CHECKSUM = { at: 448, sizeBytes: 64 };
 
 /** A header's metadata, as far as tests change it. */
@@ -18,24 +18,24 @@ export interface LuksMetadata {
 }
 
 /**
- * Changes what a host can change without any key: both copies of the metadata on a disk or in a header's file, with
- * checksums that are right.
+ * Changes what a host can change without any key: the metadata on a disk or in a header's file, with checksums that are
+ * right; both copies of it, or the second alone, which then is the newer one.
  */
 export function tamperLuksHeader(
   path: string,
   change: (metadata: LuksMetadata) => void,
-  more: { label?: string } = {},
+  { copies }: { copies: "both" | "second" } = { copies: "both" },
 ): void {
   const file = openSync(path, "r+");
   try {
-    for (const offset of [0, COPY_BYTES]) {
+    for (const offset of copies === "both" ? [0, COPY_BYTES] : [COPY_BYTES]) {
       const copy = Buffer.alloc(COPY_BYTES);
       readSync(file, copy, 0, COPY_BYTES, offset);
       const json = copy.subarray(BINARY_BYTES);
       const metadata = JSON.parse(json.toString("latin1", 0, json.indexOf(0))) as LuksMetadata;
       change(metadata);
       json.fill(0).write(JSON.stringify(metadata), "latin1");
-      if (more.label !== undefined) copy.fill(0, LABEL.at, LABEL.at + LABEL.sizeBytes).write(more.label, LABEL.at);
+      if (copies === "second") copy.writeBigUInt64BE(copy.readBigUInt64BE(SEQUENCE.at) + 1n, SEQUENCE.at);
       copy.fill(0, CHECKSUM.at, CHECKSUM.at + CHECKSUM.sizeBytes);
       createHash("sha256").update(copy).digest().copy(copy, CHECKSUM.at);
       writeSync(file, copy, 0, COPY_BYTES, offset);

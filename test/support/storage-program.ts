@@ -20,7 +20,7 @@ export class StorageProgram {
   readonly #busybox: string;
   readonly #program: string;
 
-  /** @param folder stands for `/`: `sys`, `dev` and `run` are looked for in it */
+  /** @param folder stands for `/`: `sys`, `dev`, `run` and `.extra` are looked for in it; its TPM opens nothing */
   constructor(root: DebianRoot, folder: string, kind: Pick<StorageSettings, "key" | "integrity">) {
     this.#folder = folder;
     this.#busybox = wrap(root, join(folder, "busybox"), "usr/bin/busybox");
@@ -32,10 +32,11 @@ export class StorageProgram {
       [BUSYBOX_PATH, this.#busybox],
       [STORAGE_PROGRAMS.cryptsetup.path, cryptsetup],
       [STORAGE_PROGRAMS.udevadm.path, ":"],
+      [STORAGE_PROGRAMS.systemdCryptsetup.path, ":"],
       [HEADER_CHECK_PATH, join(folder, "luks-header.awk")],
     ] as const;
     const script = places.reduce((text, [path, here]) => text.replaceAll(path, here), STORAGE_SCRIPT);
-    writeFileSync(this.#program, script.replaceAll(/(?<=["= ])\/(?=(sys|dev|run)\/)/g, `${folder}/`));
+    writeFileSync(this.#program, script.replaceAll(/(?<=["= ])\/(?=(sys|dev|run|\.extra)\/)/g, `${folder}/`));
   }
 
   /** Runs it with settings as its unit gives them. */

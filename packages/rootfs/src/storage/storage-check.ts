@@ -27,8 +27,8 @@ export const storageCheckFinisher: Finisher = {
 };
 
 function checkPrograms(tree: FileTree, { key }: StorageSettings): void {
-  const { systemdCryptenroll, systemdCryptsetup, ...always } = STORAGE_PROGRAMS;
-  const forTpm = key === "tpm2" ? [systemdCryptenroll, systemdCryptsetup] : [];
+  const { systemdCryptenroll, systemdCryptsetup, systemdPcrextend, ...always } = STORAGE_PROGRAMS;
+  const forTpm = key === "tpm2" ? [systemdCryptenroll, systemdCryptsetup, systemdPcrextend] : [];
   const busybox = { path: BUSYBOX_PATH, package: "busybox" };
   for (const program of [busybox, ...Object.values(always), ...forTpm]) {
     if (tree.follow(program.path)?.kind === "file") continue;

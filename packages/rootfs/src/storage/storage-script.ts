@@ -17,6 +17,7 @@ export const STORAGE_PROGRAMS = {
   udevadm: { path: "/usr/bin/udevadm", package: "udev" },
   systemdCryptenroll: { path: "/usr/bin/systemd-cryptenroll", package: "systemd-cryptsetup" },
   systemdCryptsetup: { path: "/usr/bin/systemd-cryptsetup", package: "systemd-cryptsetup" },
+  systemdPcrextend: { path: "/usr/lib/systemd/systemd-pcrextend", package: "systemd" },
 } as const;
 
 /** Where the data begins: everything before it is the header. */
@@ -40,6 +41,7 @@ volume=cvm-data
 mapped=/dev/mapper/$volume
 public_key=/.extra/tpm2-pcr-public-key.pem
 signature=/.extra/tpm2-pcr-signature.json
+secure_boot=/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
 brought_key=${RUNTIME_KEY_DIRECTORY}/data.key
 header_bytes=${DATA_OFFSET_BYTES}
 mount_options=nosuid,nodev,noexec
@@ -181,14 +183,21 @@ require_header() {
     fault=$(check_header "$header") || refuse "$disk: its header is not one that this image makes: $fault"
 }
 
+register() {
+    attribute "/sys/class/tpm/tpm0/pcr-sha256/$1"
+}
+
 require_tpm() {
     [ -e /dev/tpmrm0 ] || refuse "$disk: there is no TPM to keep its key"
     [ -f "$public_key" ] && [ -f "$signature" ] || refuse "$disk: this image carries no signed policy for PCR 11"
     for register in 12 13; do
-        case $(attribute "/sys/class/tpm/tpm0/pcr-sha256/$register") in
+        case $(register $register) in
         '' | *[!0]*) refuse "$disk: PCR $register is not zero, the host has added something to this image" ;;
         esac
     done
+    # Without it any program that the host starts can bring PCR 11 to what the policy asks for. The fifth byte is the value.
+    [ "$("$busybox" tail -c +5 "$secure_boot" 2>/dev/null | "$busybox" xxd -p)" = 01 ] ||
+        say "Secure Boot is off: the host can have this disk's key"
 }
 
 require_brought_key() {
@@ -223,16 +232,18 @@ format_header() {
     [ "$KEY" = tpm2 ] || return 0
     quietly ${STORAGE_PROGRAMS.systemdCryptenroll.path} --unlock-key-file="$first_key" --wipe-slot=password \
         --tpm2-device=/dev/tpmrm0 --tpm2-public-key="$public_key" --tpm2-public-key-pcrs=11 \
-        --tpm2-signature="$signature" --tpm2-pcrs=12:sha256+13:sha256 "$header" ||
+        --tpm2-signature="$signature" --tpm2-pcrs=7:sha256+12:sha256+13:sha256 "$header" ||
         refuse "$disk: the TPM does not take its key"
 }
 
 open_volume() {
     if [ "$KEY" = tpm2 ]; then
-        # Measured into PCR 15, so that a verifier can tell one disk from another.
+        # Measured into PCR 15, so that a verifier can tell one disk from another. That this failed systemd would not say.
+        before=$(register 15)
         quietly ${STORAGE_PROGRAMS.systemdCryptsetup.path} attach "$volume" "$disk" - \
             "luks,header=$header,headless=yes,tries=1,tpm2-device=/dev/tpmrm0,tpm2-signature=$signature,tpm2-measure-pcr=yes" ||
             refuse "$disk: the TPM does not give its key to this image, or the header is not its own"
+        [ "$(register 15)" != "$before" ] || refuse "$disk: its key is not in PCR 15"
     else
         quietly "$cryptsetup" open --type luks2 --header "$header" --key-file "$brought_key" "$disk" "$volume" ||
             refuse "$disk: the key that was brought does not open it"
@@ -245,6 +256,10 @@ open_volume() {
 make_volume() {
     format_header
     require_header
+    # A disk that the host has made, with a key that it knows, is opened without this word.
+    [ "$KEY" != tpm2 ] ||
+        quietly ${STORAGE_PROGRAMS.systemdPcrextend.path} --pcr=15 --tpm2-device=/dev/tpmrm0 cvm-storage:made ||
+        refuse "$disk: the TPM does not take that it is new"
     open_volume
     quietly ${STORAGE_PROGRAMS.mke2fs.path} -q -t ext4 -m 0 "$mapped" || refuse "$disk: cannot make a file system"
     for part in "skip=1 seek=1" "count=1"; do
