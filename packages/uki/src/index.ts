@@ -24,7 +24,6 @@ export { oneLineName } from "./cms/name.ts";
 export { type SignedData, type SignerInfo, readSignedData } from "./cms/reader.ts";
 export { type SignerVerification, verifySignedData, type VerifyOptions } from "./cms/verify.ts";
 export { encodeSignedData, type SignedContent, type SignedDataRequest } from "./cms/writer.ts";
-export { joinSources } from "./content.ts";
 export { type UkiErrorCode } from "./error.ts";
 export { type EfiFirmware, encodeEfiFirmware } from "./efi-firmware.ts";
 export { type HwidDevice, type HwidFile } from "./hwids/description.ts";
@@ -78,7 +77,7 @@ export {
   encodeAuthenticatedVariable,
   type VariableUpdate,
 } from "./secure-boot/authenticated-variable/writer.ts";
-export { KEY_ALGORITHMS, type KeyAlgorithm } from "./secure-boot/certificate.ts";
+export { type KeyAlgorithm } from "./secure-boot/certificate.ts";
 export { enrolledVariables, SECURE_BOOT_ENABLE } from "./secure-boot/enrolment.ts";
 export { decodeGuid, encodeGuid, guid, type Guid, isGuid } from "./secure-boot/guid.ts";
 export {
@@ -108,10 +107,7 @@ export {
 export { type NewVariable, writeVariableStore } from "./secure-boot/variable-store/writer.ts";
 export {
   EFI_GLOBAL_VARIABLE,
-  EFI_IMAGE_SECURITY_DATABASE,
-  KEY_ATTRIBUTES,
   SECURE_BOOT_KEYS,
   type SecureBootKeyName,
-  VARIABLE_ATTRIBUTES,
 } from "./secure-boot/variables.ts";
 export { type ImageDatabases, type ImageVerdict, judgeImage } from "./secure-boot/verdict.ts";
