@@ -64,7 +64,6 @@ const BUNDLES: readonly Bundle[] = [
   // Stubs that know no configuration extensions take them for system extensions.
   { label: "System extension initrd", folder: "uki", matches: /\.raw$/i, since: 252, until: 255, ...SYSEXT },
   { label: "System extension initrd", folder: "uki", matches: /(?<!\.confext)\.raw$/i, since: 256, ...SYSEXT },
-  { label: "Configuration extension initrd", folder: "uki", matches: /\.confext\.raw$/i, since: 256, ...CONFEXT },
   {
     label: "Global system extension initrd",
     folder: "extensions",
@@ -73,6 +72,7 @@ const BUNDLES: readonly Bundle[] = [
     ...SYSEXT,
     prefix: ".extra/global_sysext",
   },
+  { label: "Configuration extension initrd", folder: "uki", matches: /\.confext\.raw$/i, since: 256, ...CONFEXT },
   {
     label: "Global configuration extension initrd",
     folder: "extensions",
