@@ -1,7 +1,8 @@
 import type { X509Certificate } from "node:crypto";
 import { CvmError } from "@cvm-build/bytes";
+import { checkPolicySigner } from "@cvm-build/measure";
 import type { Profile, ValidationSettings } from "@cvm-build/profile";
-import { checkPair, openSigner, readCertificates, type Signer, type SignerOptions } from "@cvm-build/uki";
+import { checkSigner, openSigner, readCertificates, type Signer, type SignerOptions } from "@cvm-build/uki";
 import type { Surroundings } from "./surroundings.ts";
 
 /** Somebody with a key and the certificates that speak for it. */
@@ -20,9 +21,12 @@ export interface ImageSigners extends AsyncDisposable {
 
 /**
  * Opens the keys that a profile names, before a build begins that could not be finished without them.
- * @throws CvmError `setting` where one is not named; `signer`, `certificate`
+ * @throws CvmError `setting` where one is not named; `signer`; `certificate` or `pcr-policy` where it cannot sign what it is to
  */
-export async function openImageSigners({ validation }: Profile, surroundings: Surroundings): Promise<ImageSigners> {
+export async function openImageSigners(
+  { validation }: Pick<Profile, "validation">,
+  surroundings: Surroundings,
+): Promise<ImageSigners> {
   const opened: Signer[] = [];
   const dispose = async () => {
     for (const signer of opened) await signer[Symbol.asyncDispose]();
@@ -37,6 +41,7 @@ export async function openImageSigners({ validation }: Profile, surroundings: Su
     const secureBoot = validation.secureBoot ? await openSecureBoot(validation, { open, options }) : undefined;
     const pcr: Signer[] = [];
     for (const reference of pcrKeys(validation)) pcr.push(await open(reference));
+    for (const signer of pcr) checkPolicySigner(signer);
     return { secureBoot, pcr, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
@@ -81,8 +86,7 @@ async function certify(
   { certificate, options }: { certificate: string; options: SignerOptions },
 ): Promise<CertifiedSigner> {
   const certificates = await readCertificates(certificate, options);
-  const [own] = certificates;
-  if (own) checkPair(signer, own);
+  checkSigner(signer, certificates);
   return { signer, certificates };
 }
 

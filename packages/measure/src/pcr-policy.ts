@@ -38,6 +38,7 @@ export interface PolicySigning {
 export async function signPcrPolicies(phases: Prediction["phases"], signing: PolicySigning): Promise<string> {
   const signed: Partial<Record<HashAlgorithm, SignedPolicy[]>> = {};
   for (const signer of signing.signers) {
+    checkPolicySigner(signer);
     const pkfp = keyFingerprint(signer);
     for (const path of signing.phasePaths) {
       for (const [bank, values] of Object.entries(phases) as [HashAlgorithm, Record<string, string>][]) {
@@ -66,14 +67,20 @@ export function pcrPolicyDigest(bank: HashAlgorithm, value: string): Buffer {
   return createHash("sha256").update(Buffer.alloc(32)).update(command).update(selection).update(values).digest();
 }
 
+/**
+ * Checks that a signer can sign policies, before anything is built for it.
+ * @throws CvmError `pcr-policy`
+ */
+export function checkPolicySigner({ publicKey }: Signer): void {
+  if (publicKey.asymmetricKeyType === "rsa") return;
+  throw new CvmError(
+    "pcr-policy",
+    `cannot sign PCR policies: expected an RSA key, got ${publicKey.asymmetricKeyType ?? "none"}`,
+    { hint: "systemd has TPMs verify RSA signatures alone: use a key of 2048 bits" },
+  );
+}
+
 function keyFingerprint({ publicKey }: Signer): string {
-  if (publicKey.asymmetricKeyType !== "rsa") {
-    throw new CvmError(
-      "pcr-policy",
-      `cannot sign PCR policies: expected an RSA key, got ${publicKey.asymmetricKeyType ?? "none"}`,
-      { hint: "systemd has TPMs verify RSA signatures alone: use a key of 2048 bits" },
-    );
-  }
   return createHash("sha256")
     .update(publicKey.export({ type: "pkcs1", format: "der" }))
     .digest("hex");

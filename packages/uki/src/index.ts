@@ -23,7 +23,7 @@ export {
 export { oneLineName } from "./cms/name.ts";
 export { type SignedData, type SignerInfo, readSignedData } from "./cms/reader.ts";
 export { type SignerVerification, verifySignedData, type VerifyOptions } from "./cms/verify.ts";
-export { encodeSignedData, type SignedContent, type SignedDataRequest } from "./cms/writer.ts";
+export { checkSigner, encodeSignedData, type SignedContent, type SignedDataRequest } from "./cms/writer.ts";
 export { type UkiErrorCode } from "./error.ts";
 export { type EfiFirmware, encodeEfiFirmware } from "./efi-firmware.ts";
 export { type HwidDevice, type HwidFile } from "./hwids/description.ts";
@@ -62,7 +62,7 @@ export {
 export { type TimestampAuthority } from "./timestamp/request.ts";
 export { type TimestampVerification } from "./timestamp/verify.ts";
 export { effectiveSections, readUki, type Uki, type UkiSection, type UkiSections } from "./uki.ts";
-export { checkPair, readCertificates } from "./signer/certificates.ts";
+export { readCertificates } from "./signer/certificates.ts";
 export { type ExternalKey, type SignRequest } from "./signer/external.ts";
 export { keySigner } from "./signer/key-signer.ts";
 export { openSigner } from "./signer/open.ts";
@@ -105,9 +105,5 @@ export {
   type VariableStore,
 } from "./secure-boot/variable-store/reader.ts";
 export { type NewVariable, writeVariableStore } from "./secure-boot/variable-store/writer.ts";
-export {
-  EFI_GLOBAL_VARIABLE,
-  SECURE_BOOT_KEYS,
-  type SecureBootKeyName,
-} from "./secure-boot/variables.ts";
+export { EFI_GLOBAL_VARIABLE, SECURE_BOOT_KEYS, type SecureBootKeyName } from "./secure-boot/variables.ts";
 export { type ImageDatabases, type ImageVerdict, judgeImage } from "./secure-boot/verdict.ts";

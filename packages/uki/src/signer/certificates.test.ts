@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { checkPair, readCertificates } from "./certificates.ts";
-import { keySigner } from "./key-signer.ts";
+import { readCertificates } from "./certificates.ts";
 
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
@@ -90,14 +89,5 @@ describe("readCertificates", () => {
     await expect(readCertificates("absent.pem", { directory, environment: {} })).rejects.toMatchObject({
       code: "certificate",
     });
-  });
-
-  it("holds a certificate against a key", async () => {
-    const [certificate] = await read(leaf.pem);
-    if (!certificate) throw new Error("expected a certificate");
-    expect(() => checkPair(keySigner(leaf.key, "leaf"), certificate)).not.toThrow();
-    expect(() => checkPair(keySigner(root.key, "root"), certificate)).toThrow(
-      'cannot use certificate "CN=leaf": expected the signer\'s key, got another key',
-    );
   });
 });

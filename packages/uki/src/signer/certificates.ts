@@ -1,6 +1,4 @@
 import { X509Certificate } from "node:crypto";
-import { publicKeyOf } from "../cms/key.ts";
-import { oneLineName } from "../cms/name.ts";
 import { ukiError } from "../error.ts";
 import type { SignerOptions } from "./options.ts";
 import { pemBlocks } from "./pem.ts";
@@ -8,7 +6,6 @@ import { readPkcs11Certificates } from "./pkcs11/certificate.ts";
 import { isPkcs11Uri } from "./pkcs11/uri.ts";
 import { isPkcs12, openPkcs12 } from "./pkcs12.ts";
 import { readSmallFile, requirePrivate } from "./private-file.ts";
-import type { Signer } from "./signer.ts";
 
 /** Ordering them compares each with each. */
 const MOST_CERTIFICATES = 256;
@@ -29,20 +26,6 @@ export async function readCertificates(reference: string, options: SignerOptions
     "certificate",
     `cannot read certificate "${reference}": expected 1 to ${MOST_CERTIFICATES} certificates, got ${certificates.length}`,
   );
-}
-
-/**
- * Holds a certificate against the key that is to sign in its name.
- * @throws CvmError `certificate` where it certifies another key
- */
-export function checkPair(signer: Signer, certificate: X509Certificate): void {
-  const [own, certified] = [signer.publicKey, publicKeyOf(certificate)];
-  // Node compares keys of different types too, and leaves OpenSSL's complaint behind for the next call to trip over.
-  if (certified && own.asymmetricKeyType === certified.asymmetricKeyType && own.equals(certified)) return;
-  const subject = oneLineName(certificate.subject);
-  throw ukiError("certificate", `cannot use certificate "${subject}": expected the signer's key, got another key`, {
-    hint: "name the certificate that was issued for this key",
-  });
 }
 
 async function readCertificateFile(path: string, options: SignerOptions): Promise<Buffer[]> {
