@@ -16,7 +16,7 @@ export interface GrubConfiguration {
 }
 
 /** Text in which GRUB expands nothing. */
-const PLAIN = /^[A-Za-z0-9_./:=,@%+ -]*$/;
+const PLAIN = /^[A-Za-z0-9_./:=,@%+\t -]*$/;
 const SET = /^set ([A-Za-z_][A-Za-z0-9_]*)=([A-Za-z0-9_./-]*)$/;
 const MENUENTRY = /^menuentry (?:"([^"$\\`]*)"|'([^']*)'|([A-Za-z0-9_.-]+)) \{$/;
 const MAX_LINES = 10_000;
@@ -60,7 +60,7 @@ export function chosenEntry({ commands, defaultEntry }: GrubConfiguration): Grub
 }
 
 function parseEntry(title: string, body: readonly string[]): GrubEntry | undefined {
-  const commands = body.map((line) => line.trim().split(/ +/));
+  const commands = body.map((line) => line.trim().split(/[ \t]+/));
   const [linux, initrd, ...more] = commands;
   if (more.length > 0 || linux?.[0] !== "linux" || linux[1] === undefined) return undefined;
   if (initrd && (initrd[0] !== "initrd" || initrd.length !== 2)) return undefined;
