@@ -9,7 +9,6 @@ import {
   type SignatureHash,
   signPe,
   type SigningRequest,
-  type TimestampAuthority,
   type TrustOptions,
   verifyDetached,
   verifyPe,
@@ -18,6 +17,7 @@ import { openNamedFile } from "./named-file.ts";
 import { replaceFile } from "./replace-file.ts";
 import { openCertifiedSigner, signerOptions } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
+import { timestampAuthority } from "./timestamp-authority.ts";
 
 /** An image to be signed. Paths are relative to where the command was typed. */
 export interface SignRequest {
@@ -77,9 +77,6 @@ export interface SignatureReport {
   /** When it was made, as a time stamp in it says, and whether by an authority that is trusted. */
   timestamp?: { time: string; isTrusted: boolean };
 }
-
-/** How long a time stamp may take, and how large it may be. */
-const TIMESTAMP = { timeoutMs: 30_000, maxBytes: 1 << 16, nonceBytes: 8 } as const;
 
 /**
  * Signs an image for Secure Boot.
@@ -176,42 +173,4 @@ function readSignature(path: string): Buffer {
     "signature",
     `cannot read signature "${path}": expected at most ${MAX_SIGNATURE_BYTES} bytes, got ${source.sizeBytes}`,
   );
-}
-
-function timestampAuthority(url: string, { randomBytes, offline, signal }: Surroundings): TimestampAuthority {
-  const failed = (got: string, cause?: unknown) =>
-    new CvmError("signature", `cannot stamp the signature at "${url}": expected a time stamp, got ${got}`, {
-      hint: "try again, name another authority, or sign without --timestamp",
-      cause,
-    });
-  return {
-    nonce: Buffer.from(randomBytes(TIMESTAMP.nonceBytes)),
-    async request(query) {
-      if (offline) throw failed("no network, as --offline says");
-      const timeout = AbortSignal.timeout(TIMESTAMP.timeoutMs);
-      try {
-        const response = await fetch(url, {
-          method: "POST",
-          headers: { "content-type": "application/timestamp-query" },
-          body: new Uint8Array(query),
-          signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-        });
-        if (!response.ok) throw failed(`HTTP status ${response.status}`);
-        return await readBounded(response);
-      } catch (error) {
-        throw error instanceof CvmError ? error : failed((error as Error).message, error);
-      }
-    },
-  };
-}
-
-async function readBounded(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of response.body ?? []) {
-    sizeBytes += chunk.byteLength;
-    if (sizeBytes > TIMESTAMP.maxBytes) throw new Error(`more than ${TIMESTAMP.maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
