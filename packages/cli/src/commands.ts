@@ -10,9 +10,12 @@ import { lock } from "./commands/lock.ts";
 import { measure } from "./commands/measure.ts";
 import { prove } from "./commands/prove.ts";
 import { release } from "./commands/release.ts";
+import { replay } from "./commands/replay.ts";
 import { sign } from "./commands/sign.ts";
 import { summary } from "./commands/summary.ts";
 import { verify } from "./commands/verify.ts";
+import { verifyLog } from "./commands/verify-log.ts";
+import { verifyQuote } from "./commands/verify-quote.ts";
 import { verifyRelease } from "./commands/verify-release.ts";
 
 /** Every verb, in the order that `--help` lists them. */
@@ -24,6 +27,9 @@ export const COMMANDS: readonly Command[] = [
   explain,
   diff,
   prove,
+  replay,
+  verifyLog,
+  verifyQuote,
   boot,
   inspect,
   keys,

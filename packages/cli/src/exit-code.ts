@@ -47,6 +47,7 @@ const INPUT_CODES = [
   "lock",
   "lock-missing",
   "lock-stale",
+  "no-evidence",
   "no-file",
   "no-image",
   "no-such-package",

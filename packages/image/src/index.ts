@@ -3,6 +3,11 @@ export { buildImage, type BuildReport, type BuildRequest } from "./build.ts";
 export { type Change } from "./diff/diff-contents.ts";
 export { type RegisterDifference } from "./diff/diff-registers.ts";
 export { type DiffRequest, type ImageDifference } from "./diff/diff.ts";
+export { type EventDifference, type VerifiedRegister } from "./evidence/event-difference.ts";
+export { type LogAgreement } from "./evidence/log-agreement.ts";
+export { type ReplayReport } from "./evidence/replay-log.ts";
+export { type LogVerification, type VerifyLogRequest } from "./evidence/verify-log.ts";
+export { type QuoteVerification, type RegisterVerdict, type VerifyQuoteRequest } from "./evidence/verify-quote.ts";
 export { type MeasureRequest } from "./examine.ts";
 export { type FileExplanation } from "./explain/explain-file.ts";
 export { type ExplainedEvent, type RegisterExplanation } from "./explain/explain-register.ts";
@@ -38,9 +43,12 @@ export {
   proveImage,
   pruneCache,
   releaseImage,
+  replayEventLog,
   signImage,
   verifyCache,
   verifyImage,
+  verifyLog,
+  verifyQuote,
   verifyRelease,
 } from "./verbs.ts";
 

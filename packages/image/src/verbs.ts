@@ -2,11 +2,15 @@ import type { PruneReport, VerifyReport } from "@cvm-build/store";
 import type { UkiInspection } from "@cvm-build/uki";
 import type { BootImageRequest, BootReport } from "./boot.ts";
 import type { DiffRequest, ImageDifference } from "./diff/diff.ts";
+import type { LogChoice } from "./evidence/log.ts";
+import type { ReplayReport } from "./evidence/replay-log.ts";
+import type { LogVerification, VerifyLogRequest } from "./evidence/verify-log.ts";
+import type { QuoteVerification, VerifyQuoteRequest } from "./evidence/verify-quote.ts";
 import type { MeasureRequest } from "./examine.ts";
 import type { Explanation, ExplainRequest } from "./explain/explain.ts";
 import type { KeysReport, KeysRequest } from "./keys.ts";
 import type { LockReport, LockRequest } from "./lock.ts";
-import type { PlatformMeasurements } from "./measurements.ts";
+import type { Measurements } from "./measurements.ts";
 import type { Proof, ProveRequest } from "./prove.ts";
 import type { ReleaseReport, ReleaseRequest } from "./release/release.ts";
 import type { VerifyReleaseRequest } from "./release/release-keys.ts";
@@ -26,8 +30,8 @@ export async function inspectImage(request: { image: string }, surroundings: Sur
   return (await import("./examine.ts")).inspectImage(request, surroundings);
 }
 
-/** Predicts the registers of a UKI from its own bytes. */
-export async function measureImage(request: MeasureRequest, surroundings: Surroundings): Promise<PlatformMeasurements> {
+/** Predicts the registers of an image on platforms, from its own bytes. */
+export async function measureImage(request: MeasureRequest, surroundings: Surroundings): Promise<Measurements> {
   return (await import("./examine.ts")).measureImage(request, surroundings);
 }
 
@@ -64,6 +68,21 @@ export async function bootImage(request: BootImageRequest, surroundings: Surroun
 /** Boots an image under an emulated TPM and holds its registers against what was published for it. */
 export async function proveImage(request: ProveRequest, surroundings: Surroundings): Promise<Proof> {
   return (await import("./prove.ts")).proveImage(request, surroundings);
+}
+
+/** Replays an event log into the registers that it leads to. */
+export async function replayEventLog(choice: LogChoice, surroundings: Surroundings): Promise<ReplayReport> {
+  return (await import("./evidence/replay-log.ts")).replayEventLog(choice, surroundings);
+}
+
+/** Holds a machine's event log against what was published for an image. */
+export async function verifyLog(request: VerifyLogRequest, surroundings: Surroundings): Promise<LogVerification> {
+  return (await import("./evidence/verify-log.ts")).verifyLog(request, surroundings);
+}
+
+/** Holds the registers that evidence states against what was published for an image. */
+export async function verifyQuote(request: VerifyQuoteRequest, surroundings: Surroundings): Promise<QuoteVerification> {
+  return (await import("./evidence/verify-quote.ts")).verifyQuote(request, surroundings);
 }
 
 /** Makes a signed release of an image that was built before. */

@@ -29,9 +29,13 @@ export function describeEvent({ typeName, data }: LoggedEvent): string {
       return data.toString("hex", 0, 4);
     case "EV_IPL":
     case "EV_S_CRTM_VERSION":
+    case "EV_PLATFORM_CONFIG_FLAGS":
       return describeText(data);
     case "EV_EVENT_TAG":
       return data.length < TaggedEvent.sizeBytes ? "" : describeText(data.subarray(TaggedEvent.sizeBytes));
+    case "EV_EFI_PLATFORM_FIRMWARE_BLOB2":
+    case "EV_EFI_HANDOFF_TABLES2":
+      return printable(data.toString("latin1", 1, 1 + (data[0] ?? 0)));
     case "EV_EFI_VARIABLE_DRIVER_CONFIG":
     case "EV_EFI_VARIABLE_BOOT":
     case "EV_EFI_VARIABLE_BOOT2":
