@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { ecKey, makeIdentity, memorySigner } from "../cms/certificate.fixture.ts";
 import { leaf, root } from "../cms/signed-data.fixture.ts";
 import { OptionalHeader64 } from "../pe/format.ts";
+import { makePe } from "../pe/pe.fixture.ts";
 import { readPe } from "../pe/reader.ts";
 import { makeAuthority } from "../timestamp/timestamp.fixture.ts";
 import { peCheckSum } from "./checksum.ts";
@@ -19,6 +20,12 @@ const vectors = join(import.meta.dirname, "../../../../../shared/vectors/authent
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
 const signedOften = await makeSigned(makeImage(), 32);
+
+/** An image with a section at bytes that others have, too. */
+function makeOverlapping(pointerToRawData: number): Buffer {
+  const text = { name: ".text", content: "code", sizeOfRawData: 1024 };
+  return makePe({ sections: [text, { name: ".more", content: "", pointerToRawData, sizeOfRawData: 1024 }] });
+}
 
 describe("signPe", () => {
   it("gives the same bytes each time with RSA", async () => {
@@ -77,6 +84,8 @@ describe("signPe", () => {
     ],
     ["a file that is no image", {}, Buffer.from("#!/bin/sh\n"), "signature"],
     ["an image of too many signatures", {}, signedOften, "signature"],
+    ["an image one of whose sections has the headers", {}, makeOverlapping(0), "signature"],
+    ["an image whose sections are larger than itself", {}, makeOverlapping(1024), "signature"],
     ["an authority without the time", { timestamp: makeAuthority({ status: 2 }) }, makeImage(), "signature"],
     [
       "certificates that make it too large for firmware",

@@ -1,7 +1,9 @@
 import { closeSync, ftruncateSync, openSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { alignUp, type CvmErrorOptions, openFileSource, writeFully } from "@cvm-build/bytes";
 import { ukiError } from "../error.ts";
 import { DataDirectory, OptionalHeader64, SECURITY_DIRECTORY } from "../pe/format.ts";
+import { authenticodeRanges, type ByteRange } from "../pe/authenticode.ts";
 import { type PeImage, readPeHeaders } from "../pe/reader.ts";
 import { peCheckSum } from "./checksum.ts";
 import {
@@ -50,7 +52,7 @@ export function prepareImage({ name, path }: StagedImage): void {
 /**
  * Adds a signature after those that a prepared image has.
  * @param signature DER `ContentInfo`
- * @throws CvmError `signature` where it is too large for firmware
+ * @throws CvmError `signature` where it is too large for firmware, or the image's digest is another with it
  */
 export function appendSignature(
   { name, path }: StagedImage,
@@ -64,9 +66,13 @@ export function appendSignature(
     throw signError(name, `expected at most ${MAX_CERTIFICATE_TABLE_BYTES} bytes of signatures, got ${tableBytes}`);
   }
   const sizeBytes = source.sizeBytes + entry.length;
+  const hashed = authenticodeRanges(source);
   changeFile(path, (descriptor) => writeFully(descriptor, entry, source.sizeBytes));
   setDirectory(path, image, { virtualAddress: sizeBytes - tableBytes, sizeBytes: tableBytes });
   using signed = openFileSource(path);
+  if (isChangedBySigning(image, hashed) || !isDeepStrictEqual(authenticodeRanges(signed), hashed)) {
+    throw signError(name, "expected an image whose digest a signature leaves as it is, got one whose sections overlap");
+  }
   return { sizeBytes, signatures: readCertificateTable(signed).length };
 }
 
@@ -100,18 +106,36 @@ function encodeEntry(name: string, signature: Buffer): Buffer {
   return entry;
 }
 
+/** Whether sections have the bytes of the headers that a signature changes, which then are hashed with them. */
+function isChangedBySigning(image: PeImage, hashed: readonly ByteRange[]): boolean {
+  const changed = [
+    { offsetBytes: checkSumOffsetOf(image), sizeBytes: 4 },
+    { offsetBytes: directoryOffsetOf(image), sizeBytes: DataDirectory.sizeBytes },
+  ];
+  const overlap = (a: ByteRange, b: ByteRange) =>
+    a.offsetBytes < b.offsetBytes + b.sizeBytes && b.offsetBytes < a.offsetBytes + a.sizeBytes;
+  return hashed.some((range) => changed.some((field) => overlap(range, field)));
+}
+
 /** Sets where signatures stand, then the checksum, which covers that. Firmware looks at the first only. */
 function setDirectory(path: string, image: PeImage, directory: DataDirectory): void {
-  const directoryOffset = image.directoriesOffset + SECURITY_DIRECTORY * DataDirectory.sizeBytes;
-  // The field has one place in both kinds of optional header.
-  const checkSumOffset = image.optionalOffset + OptionalHeader64.offsetOf("checkSum");
+  const checkSumOffset = checkSumOffsetOf(image);
   changeFile(path, (descriptor) => {
-    writeFully(descriptor, DataDirectory.encode(directory), directoryOffset);
+    writeFully(descriptor, DataDirectory.encode(directory), directoryOffsetOf(image));
     using source = openFileSource(path);
     const checkSum = Buffer.alloc(4);
     checkSum.writeUInt32LE(peCheckSum(source, checkSumOffset));
     writeFully(descriptor, checkSum, checkSumOffset);
   });
+}
+
+function directoryOffsetOf({ directoriesOffset }: PeImage): number {
+  return directoriesOffset + SECURITY_DIRECTORY * DataDirectory.sizeBytes;
+}
+
+/** The field has one place in both kinds of optional header. */
+function checkSumOffsetOf({ optionalOffset }: PeImage): number {
+  return optionalOffset + OptionalHeader64.offsetOf("checkSum");
 }
 
 function changeFile(path: string, change: (descriptor: number) => void): void {
