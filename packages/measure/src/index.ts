@@ -48,8 +48,11 @@ export {
 } from "./evidence/tpm/reader.ts";
 export { readTdvfMetadata, type TdvfMetadata, type TdvfSection } from "./firmware/tdvf-metadata.ts";
 export { readSevFirmware, type SevFirmware, type SevMetadataItem } from "./firmware/sev-metadata.ts";
+export { DEFAULT_CPU, type FirmwareCpu, type FirmwareMachine } from "./firmware/qemu-memory.ts";
+export { type Edk2Release, type OvmfBuild } from "./firmware/release.ts";
 export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
 export { checkPolicySigner, pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
+export { type Pcr0Options, type Pcr0Prediction, predictPcr0 } from "./pcr0.ts";
 export { type Alternative, type Prediction, type Refusal, type Unmeasured, type Unpredicted } from "./prediction.ts";
 export { extend, initialValue, type PcrValues, type RegisterValues, replay } from "./registers.ts";
 export { isSecureBootOn, type SecureBootVariables, secureBootVariablesOf } from "./secure-boot-variables.ts";
