@@ -21,6 +21,7 @@ export {
   type RegisterComparison,
 } from "./compare.ts";
 export { type EspFile } from "./companions.ts";
+export { DigestMemo } from "./digest-banks.ts";
 export {
   type EventContent,
   type EventSource,
@@ -75,8 +76,18 @@ export {
 } from "./sev/snp-launch.ts";
 export { VMM_KINDS, type VmmKind } from "./sev/vmm.ts";
 export { encodeStubCpio, type StubCpioFile } from "./stub-cpio.ts";
+export { acpiInLoadOrder } from "./tdx/acpi-loader.ts";
+export { azureTdRegisters, gceVtpmEvents } from "./tdx/clouds.ts";
+export { type BootVariables, environmentOfCcel, firmwareBootVariables, type TdEnvironment } from "./tdx/environment.ts";
 export { predictGceMrtdWithTdHob } from "./tdx/gce-mrtd.ts";
+export { type CcSoftware } from "./tdx/measurers.ts";
 export { type MrtdPasses, type MrtdPrediction, predictMrtd } from "./tdx/mrtd.ts";
-export { encodeGceTdHob, encodeTdHob } from "./tdx/td-hob.ts";
+export { predictTd, type TdPrediction } from "./tdx/predict-td.ts";
+export { predictRtmrs, type RtmrPrediction, type TdBoot } from "./tdx/rtmr.ts";
+export { type Measurable } from "./tdx/rtmr-event.ts";
+export { type TdFirmware, type TdMachine } from "./tdx/td-firmware.ts";
+export { encodeGceTdHob, encodeTdHob, type GceEarlyAccept } from "./tdx/td-hob.ts";
+export { type TdOwnerValues, tdOwnerValues } from "./tdx/td-owner.ts";
+export { predictTdShim, type TdShimBoot, type TdShimPayload, type TdShimPrediction } from "./tdx/td-shim.ts";
 export { predictUkiOnEsp, type UkiOnEspOptions } from "./uki-on-esp.ts";
 export { predictUkiPhases } from "./uki-phases.ts";

@@ -10,7 +10,7 @@ import { encodeEndOfHobList, encodeGceTdHob } from "./td-hob.ts";
  */
 export function predictGceMrtdWithTdHob(firmware: Buffer, { memoryBytes }: { memoryBytes: number }): MrtdPrediction {
   const metadata = readTdvfMetadata(firmware);
-  const tdHob = Buffer.concat([encodeGceTdHob(metadata, { memoryBytes }), encodeEndOfHobList()]);
+  const tdHob = Buffer.concat([encodeGceTdHob(metadata, { memoryBytes, earlyAccept: "low" }), encodeEndOfHobList()]);
   const sections = metadata.sections.map((section) => ({
     ...section,
     isExtended: true,

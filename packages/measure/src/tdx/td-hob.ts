@@ -43,7 +43,7 @@ const RESOURCE_TYPES = { systemMemory: 0, unaccepted: 7 } as const;
 const MEMORY_ATTRIBUTES = 7;
 const NO_OWNER = "00000000-0000-0000-0000-000000000000";
 
-/** What GCE marks below 4 GiB, for firmware to accept before the kernel starts. */
+/** What firmware on GCE is to accept before the kernel starts. */
 const NEEDS_EARLY_ACCEPT = 0x1000_0000;
 const FOUR_GIB = 2 ** 32;
 
@@ -72,14 +72,23 @@ export function encodeTdHob(metadata: TdvfMetadata, { memoryBytes }: { memoryByt
 }
 
 /**
+ * Which memory GCE has firmware accept before the kernel starts: all, or what is below 4 GiB, where the kernel of the image
+ * is known to accept the rest itself.
+ */
+export type GceEarlyAccept = "all" | "low";
+
+/**
  * As `encodeTdHob`, as GCE makes it: all sections of the firmware first, in their order, then the memory between them.
  * @see gce-tcb-verifier, ovmf/tdx_data.go
  */
-export function encodeGceTdHob(metadata: TdvfMetadata, { memoryBytes }: { memoryBytes: number }): Buffer {
+export function encodeGceTdHob(
+  metadata: TdvfMetadata,
+  { memoryBytes, earlyAccept }: { memoryBytes: number; earlyAccept: GceEarlyAccept },
+): Buffer {
   const accepted = metadata.sections.map(rangeOf);
   const unaccepted = subtract(gceMemory(memoryBytes), accepted).map((range) => {
-    const isLow = range.address + range.sizeBytes <= FOUR_GIB;
-    return resource(range, RESOURCE_TYPES.unaccepted, MEMORY_ATTRIBUTES | (isLow ? NEEDS_EARLY_ACCEPT : 0));
+    const isEarly = earlyAccept === "all" || range.address + range.sizeBytes <= FOUR_GIB;
+    return resource(range, RESOURCE_TYPES.unaccepted, MEMORY_ATTRIBUTES | (isEarly ? NEEDS_EARLY_ACCEPT : 0));
   });
   const resources = [...accepted.map((range) => resource(range, RESOURCE_TYPES.systemMemory)), ...unaccepted];
   return encodeHobList(metadata, resources, { endBytes: 0 });
