@@ -3,7 +3,16 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { bytesSource, HASH_ALGORITHMS, openFileSource } from "@cvm-build/bytes";
-import { compareWithLog, predictUkiOnEsp, readEventLog, secureBootVariablesOf } from "@cvm-build/measure";
+import {
+  compareWithLog,
+  type KernelPath,
+  type KernelUkiPath,
+  predictBoot,
+  type Prediction,
+  predictUkiOnEsp,
+  readEventLog,
+  secureBootVariablesOf,
+} from "@cvm-build/measure";
 import {
   assembleAddon,
   authenticodeDigests,
@@ -22,7 +31,7 @@ import {
 } from "@cvm-build/uki";
 import { boot, collectEvidence, type EspFile, type Firmware } from "@cvm-build/vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { debianStub } from "../support/uki-parts.ts";
+import { debianKernel, debianStub } from "../support/uki-parts.ts";
 import { findHere } from "../vm/here.ts";
 import { makeTestImage, READY } from "../vm/test-image.ts";
 
@@ -203,6 +212,67 @@ describe.skipIf(!here || !image || !stub)("Secure Boot of OVMF", () => {
       hint: expect.stringMatching(/failed to load Boot.*: Access Denied/) as string,
     });
   });
+
+  it("starts a signed UKI by -kernel, and has it not use another command line", async () => {
+    const commandLine = "console=ttyS0 stranger=1";
+    using uki = openFileSource(signed);
+    const prediction = await proveByKernel(signed, { kind: "kernel-uki", uki, commandLine });
+    expect(prediction.refused).toEqual([{ path: `command line "${commandLine}"`, reason: "one beside the UKI's own" }]);
+    expect(labelsOf(prediction, 12)).toEqual([]);
+    expect(labelsOf(prediction, 7).filter((label) => label === "db")).toHaveLength(2);
+  });
+
+  it("starts a kernel by -kernel that nobody in db has signed, which leaves no trace", async () => {
+    const kernel = debianKernel();
+    const initrdPath = join(folder, "initrd");
+    writeFileSync(initrdPath, "initrd");
+    using bzImage = openFileSource(kernel!.path);
+    using initrd = openFileSource(initrdPath);
+    const commandLine = "console=ttyS0 panic=-1";
+    const path = { kind: "kernel-bzimage", kernel: bzImage, initrd, commandLine } as const;
+    const prediction = await proveByKernel(kernel!.path, path, initrdPath);
+    expect(prediction.unmeasured).toEqual([
+      {
+        path: "kernel",
+        reason: expect.stringMatching(/Secure Boot refuses it.*neither it nor its command line/) as string,
+      },
+    ]);
+    expect(labelsOf(prediction, 4)).toEqual(["Calling EFI Application from Boot Option", "separator"]);
+    expect(labelsOf(prediction, 9)).toEqual(["Linux initrd"]);
+    expect(prediction.events.map(({ type }) => type)).not.toContain("EV_EFI_VARIABLE_AUTHORITY");
+  });
+
+  const labelsOf = (prediction: Prediction, pcr: number) =>
+    prediction.events.filter(({ register }) => register === `pcr${pcr}`).map(({ label }) => label);
+
+  /** Boots what QEMU hands to firmware, and holds every register that is predicted against the machine's. */
+  async function proveByKernel(imagePath: string, path: KernelUkiPath | KernelPath, initrdPath?: string) {
+    const { commandLine } = path;
+    const evidence = await collectEvidence({
+      ...machine(),
+      imagePath,
+      path: { kind: "kernel", ...(commandLine && { commandLine }), ...(initrdPath && { initrdPath }) },
+      until: [READY, "Linux version"].map((text) => ({ kind: "serial-contains", text })),
+      timeoutSec: 200,
+    });
+    const variables = secureBootVariablesOf(readVariableStore(openFileSource(firmware.varsPath ?? "")));
+    const prediction = await predictBoot({
+      path,
+      banks: HASH_ALGORITHMS,
+      phases: [],
+      secureBoot: { variables },
+      firmware: { release: "2022.11" },
+      machine: { memoryBytes: 2 ** 30, qemuVersion: here!.host.qemuVersion, hasOptionRoms: false },
+    });
+    const log = readEventLog(evidence.eventLog);
+    const { registers } = compareWithLog(prediction, { log, registers: evidence.pcrs });
+    for (const { register, equal, events, firstDifference } of registers) {
+      const difference = firstDifference === undefined ? undefined : events[firstDifference];
+      expect({ register, equal, difference }).toEqual({ register, equal: true, difference: undefined });
+    }
+    expect(registers.map(({ register }) => register)).toEqual(expect.arrayContaining(["pcr4", "pcr5", "pcr7", "pcr9"]));
+    return prediction;
+  }
 
   it("is switched on by systemd-boot, which enrols the .auth files of a key set", async () => {
     const loader = join(folder, "systemd-boot.efi");
