@@ -51,6 +51,10 @@ export { readTdvfMetadata, type TdvfMetadata, type TdvfSection } from "./firmwar
 export { readSevFirmware, type SevFirmware, type SevMetadataItem } from "./firmware/sev-metadata.ts";
 export { DEFAULT_CPU, type FirmwareCpu, type FirmwareMachine } from "./firmware/qemu-memory.ts";
 export { type Edk2Release, type OvmfBuild } from "./firmware/release.ts";
+export { dumpIgvm } from "./igvm/dump.ts";
+export { predictIgvmMrtd } from "./igvm/mrtd.ts";
+export { type IgvmFile, readIgvm } from "./igvm/reader.ts";
+export { type IgvmLaunch, type IgvmLoader, predictIgvmLaunch } from "./igvm/snp-launch.ts";
 export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
 export { checkPolicySigner, pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
 export { type Pcr0Options, type Pcr0Prediction, predictPcr0 } from "./pcr0.ts";

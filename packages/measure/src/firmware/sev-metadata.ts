@@ -52,7 +52,7 @@ const SVSM_INFO: Guid = "a789a612-0597-4c4b-a49f-cbb1fe9d1ddd";
 /** Bytes of a page. */
 export const PAGE_BYTES = 4096;
 /** Limits of what is accepted; real firmware has ten items of thirty pages in all. */
-const LIMITS = { items: 1024, pages: 1 << 16 } as const;
+const LIMITS = { items: 1024, pages: 1 << 14 } as const;
 
 /**
  * Reads what OVMF, or an SVSM of the same form, tells about SEV.

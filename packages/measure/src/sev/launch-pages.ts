@@ -81,22 +81,33 @@ function isHashed(type: PageType): boolean {
 
 /** A region as an event: the digest is that of its bytes, and there is none where only its addresses are measured. */
 export function regionEvent(region: LaunchRegion): MeasuredEvent {
-  const pages = region.sizeBytes / PAGE_BYTES;
-  const place = region.type === "VMSA" ? "" : `, ${pages} ${pages === 1 ? "page" : "pages"} at 0x${hex(region.gpa)}`;
+  return regionsEvent([region]);
+}
+
+/** Regions of one kind that lie one after the other, as one event. */
+export function regionsEvent(regions: readonly LaunchRegion[]): MeasuredEvent {
+  const [first, last] = [regions[0]!, regions.at(-1)!];
+  const sizeBytes = regions.reduce((sum, region) => sum + region.sizeBytes, 0);
+  const pages = sizeBytes / PAGE_BYTES;
+  const place = first.type === "VMSA" ? "" : `, ${pages} ${pages === 1 ? "page" : "pages"} at 0x${hex(first.gpa)}`;
+  const { constant } = first.source;
+  const isOne = first.source.constant === last.source.constant;
   return {
     register: "launchDigest",
-    type: `PAGE_TYPE_${region.type}`,
-    label: `${region.name}${place}`,
-    digests: isHashed(region.type) ? { sha384: bytesDigest(region) } : {},
-    source: region.source,
-    content: { sizeBytes: region.sizeBytes },
+    type: `PAGE_TYPE_${first.type}`,
+    label: `${first.name}${place}`,
+    digests: isHashed(first.type) ? { sha384: bytesDigest(regions) } : {},
+    source: isOne ? first.source : { constant: `${constant} … ${last.source.constant}` },
+    content: { sizeBytes },
   };
 }
 
-function bytesDigest({ data, sizeBytes }: LaunchRegion): string {
-  if (data) return digest("sha384", data).toString("hex");
+function bytesDigest(regions: readonly LaunchRegion[]): string {
   const hash = createHash("sha384");
-  for (let offset = 0; offset < sizeBytes; offset += PAGE_BYTES) hash.update(ZERO_PAGE);
+  for (const { data, sizeBytes } of regions) {
+    if (data) hash.update(data);
+    else for (let offset = 0; offset < sizeBytes; offset += PAGE_BYTES) hash.update(ZERO_PAGE);
+  }
   return hash.digest("hex");
 }
 
