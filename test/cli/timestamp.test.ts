@@ -75,6 +75,16 @@ describe.skipIf(!requirePeers("openssl") || !existsSync(SAMPLE))("sign --timesta
     expect(known.signatures[0]?.timestamp?.time).toMatch(/^\d{4}-\d\d-\d\dT/);
   });
 
+  it("repeats no password of an address", async () => {
+    const { exitCode, stdout, stderr } = await cvmBuild([
+      ...["sign", SAMPLE, "--key", at("keys/db.key"), "--cert", at("keys/db.crt"), "--output", at("none.efi")],
+      ...["--timestamp", "http://user:zebra@127.0.0.1/tsa"],
+    ]);
+    expect(stderr).toContain("expected an address without a password");
+    expect(stdout + stderr).not.toContain("zebra");
+    expect(exitCode).not.toBe(0);
+  });
+
   it("writes nothing where the authority does not answer", async () => {
     const { exitCode, stderr } = await cvmBuild(sign("/elsewhere", at("none.efi")));
     expect(stderr).toContain("expected a time stamp, got HTTP status 503");

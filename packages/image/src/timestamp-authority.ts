@@ -7,10 +7,17 @@ const TIMESTAMP = { timeoutMs: 30_000, maxBytes: 1 << 16, nonceBytes: 8 } as con
 
 /**
  * An authority that says when something was signed, asked over HTTP.
- * @throws CvmError `signature`, when it is asked, where it does not answer
+ * @throws CvmError `signature` for an address with a password; when it is asked, where it does not answer
  * @see RFC 3161, section 3.4
  */
 export function timestampAuthority(url: string, { randomBytes, offline, signal }: Surroundings): TimestampAuthority {
+  if (/^[^/]*\/\/[^/]*@/.test(url)) {
+    // Before anything is quoted, as with PINs.
+    throw new CvmError(
+      "signature",
+      "cannot stamp the signature: expected an address without a password, got one with it",
+    );
+  }
   const failed = (got: string, cause?: unknown) =>
     new CvmError("signature", `cannot stamp the signature at "${url}": expected a time stamp, got ${got}`, {
       hint: "try again, name another authority, or sign without --timestamp",
