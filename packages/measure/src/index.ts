@@ -13,6 +13,7 @@ export { type GrubPath } from "./boot/grub.ts";
 export { isKernelPatched, type KernelPlacement, patchKernel } from "./boot/patched-kernel.ts";
 export { predictBoot } from "./boot/predict-boot.ts";
 export { type ShimStart } from "./boot/shim.ts";
+export { withPcr0 } from "./boot/with-pcr0.ts";
 export {
   type Comparison,
   type ComparedEvent,
