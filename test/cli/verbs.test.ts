@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { BuildReport, LockReport, PlatformMeasurements, UkiInspection } from "@cvm-build/image";
+import type { BuildReport, LockReport, Measurements, PlatformMeasurements, UkiInspection } from "@cvm-build/image";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cvmBuild, cvmBuildJson } from "../support/cli.ts";
 import { requirePeers } from "../support/peers.ts";
@@ -37,7 +37,8 @@ describe("around a build", () => {
   });
 
   it("measure gives the published registers of the image", async () => {
-    const { registers, events } = await cvmBuildJson<PlatformMeasurements>(["measure", image]);
+    const { platforms } = await cvmBuildJson<Measurements>(["measure", image]);
+    const [{ registers, events }] = platforms as [PlatformMeasurements];
     const [published] = built.measurements.platforms;
     expect(registers).toEqual(published?.registers);
     expect(events.map(({ digests }) => digests)).toEqual(published?.events.map(({ digests }) => digests));

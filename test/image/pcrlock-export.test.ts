@@ -8,7 +8,7 @@ import { assembleUki, type SectionName } from "@cvm-build/uki";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { exportMeasurements } from "../../packages/image/src/exports/export-measurements.ts";
 import { makeMeasurements } from "../../packages/image/src/exports/measurements.fixture.ts";
-import { platformMeasurements } from "../../packages/image/src/measurements.ts";
+import { platformMeasurements } from "../../packages/image/src/platforms/measure.ts";
 import { makeKernel } from "../../packages/uki/src/pe/pe.fixture.ts";
 import { requirePeers } from "../support/peers.ts";
 import { type DebianRoot, debianRoot } from "../support/trixie-root.ts";

@@ -31,11 +31,16 @@ describe("what a build leaves", () => {
   });
 
   it("is measured in the same words by measure", async () => {
-    const [platform] = report.measurements.platforms;
     const uki = join(report.directory, "minimal.efi");
-    const measured = await cvmBuildJson<object>(["measure", uki]);
-    const document = { ...report.measurements, platforms: [platform, measured] };
-    expect(schemaViolations(document, schema("measurements"))).toEqual([]);
+    const measured = await cvmBuildJson<object>([
+      "measure",
+      uki,
+      "--platform",
+      "qemu-ovmf-sid",
+      "--platform",
+      "gcp-tdx",
+    ]);
+    expect(schemaViolations(measured, schema("measurements"))).toEqual([]);
   });
 
   it.each<[string, (document: Record<string, unknown>) => void]>([

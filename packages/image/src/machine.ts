@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 import { findTools, probeHost, secureBootFirmwarePlaces } from "@cvm-build/vm";
 import { loadSelection } from "./selection.ts";
-import { variableStoreBeside } from "./platform.ts";
+import { variableStoreBeside } from "./variable-store-file.ts";
 import { OutputDirectory } from "./output.ts";
 import type { ProfileSelection, Surroundings } from "./surroundings.ts";
 

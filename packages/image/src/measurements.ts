@@ -1,18 +1,20 @@
 import { type HashAlgorithm, openFileSource, type Sha256Hex } from "@cvm-build/bytes";
-import {
-  type Alternative,
-  type EventContent,
-  type EventSource,
-  type MeasuredEvent,
-  predictUkiOnEsp,
-  type Prediction,
-  type RegisterName,
-  type RegisterValues,
+import type {
+  Alternative,
+  EventContent,
+  EventSource,
+  RegisterName,
+  RegisterValues,
+  Unmeasured,
 } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { measuredCompanions } from "./companions.ts";
 import type { Generation } from "./output.ts";
-import { platformOf } from "./platform.ts";
+import type { Bootable } from "./platforms/bootable.ts";
+import { measureOnPlatforms } from "./platforms/measure.ts";
+import { Memo } from "./platforms/memo.ts";
+import type { PlatformPlaces } from "./platforms/find-platform.ts";
+import { selectPlatforms } from "./platforms/select.ts";
 import type { WrittenUki } from "./uki-image.ts";
 
 /** `measurements.json`: what an image's registers will be, and the events that make them. */
@@ -34,6 +36,8 @@ export interface PlatformMeasurements {
   alternatives?: Alternative[];
   /** Add-ons that Secure Boot does not let start, and which then have no effect. */
   refused: { path: string; reason: string }[];
+  /** Images that take part in the boot and leave no trace in a register. */
+  unmeasured?: Unmeasured[];
   events: PublishedEvent[];
 }
 
@@ -53,27 +57,29 @@ export async function measureBuild(build: {
   profile: Profile;
   uki: WrittenUki;
   generation: Generation;
+  places: PlatformPlaces;
   threads: number;
 }): Promise<Measurements> {
-  const { profile, uki, generation, threads } = build;
+  const { profile, uki, generation, places, threads } = build;
   using image = openFileSource(uki.path);
-  const { name, secureBoot } = platformOf(profile.measure.secureBootVariables);
-  const prediction = await predictUkiOnEsp(image, {
-    banks: profile.measure.banks,
-    phases: uki.phases,
-    secureBoot,
+  const { platforms: names, secureBootVariables: variableStore, banks } = profile.measure;
+  const bootable: Bootable = {
+    image,
     companions: measuredCompanions(uki.path),
-    threads,
+    phases: uki.phases,
+    banks,
     sources: {
       ".linux": { package: uki.kernel.package, file: uki.names.kernel },
       ".initrd": { file: uki.names.initrd },
       ".cmdline": { setting: "Content.KernelCommandLine", file: uki.names.cmdline },
     },
-  });
+    memo: new Memo(),
+  };
+  const platforms = selectPlatforms({ names, variableStore }, places);
   return measurementsOf(profile, {
     name: uki.names.uki,
     generation,
-    platforms: [platformMeasurements(name, prediction)],
+    platforms: await measureOnPlatforms(bootable, platforms, { threads }),
   });
 }
 
@@ -92,21 +98,4 @@ export function measurementsOf(
     image: { id: output.imageId, version: output.imageVersion, sha256 },
     platforms,
   };
-}
-
-/** A prediction as it is published. */
-export function platformMeasurements(name: string, prediction: Prediction): PlatformMeasurements {
-  return {
-    name,
-    registers: prediction.registers,
-    phases: prediction.phases,
-    unpredicted: prediction.unpredicted,
-    ...(prediction.alternatives && { alternatives: prediction.alternatives }),
-    refused: prediction.refused,
-    events: prediction.events.map(publishEvent),
-  };
-}
-
-function publishEvent({ type, ...event }: MeasuredEvent): PublishedEvent {
-  return { ...event, ...(type !== undefined && { type }) };
 }

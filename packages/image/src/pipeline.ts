@@ -123,7 +123,13 @@ async function makeUki({ profile, signers, store, surroundings, generation }: Bu
   signal?.throwIfAborted();
   const { segments } = packed;
   const written = await writeUki({ profile, rootfs, stub, segments, signers, generation, threads: workers });
-  const measurements = await measureBuild({ profile, uki: written, generation, threads: workers });
+  const measurements = await measureBuild({
+    profile,
+    uki: written,
+    generation,
+    places: surroundings,
+    threads: workers,
+  });
   return { rootfs, stub, packed, written, artifacts, measurements };
 }
 

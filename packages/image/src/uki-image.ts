@@ -15,7 +15,7 @@ import type { Rootfs } from "@cvm-build/rootfs";
 import { signPe } from "@cvm-build/uki";
 import { companionNames } from "./companions.ts";
 import type { FileDigest, Generation } from "./output.ts";
-import { variableStoreName } from "./platform.ts";
+import { variableStoreName } from "./variable-store-file.ts";
 import type { ImageSigners } from "./signing.ts";
 import { assemblePlan, planUki, type UkiPlan } from "./uki-plan.ts";
 import { checkUkiPolicies, signUkiPolicies } from "./uki-policies.ts";

@@ -45,6 +45,10 @@ function makePlatformSchema(z: typeof Zod) {
       .optional()
       .describe("Which OVMF it is, where the file does not say."),
     secureBootSupport: yesOrNo.optional().describe("Whether it was built with Secure Boot. Default: true."),
+    build: oneOf(["OvmfPkgX64", "IntelTdxX64"])
+      .optional()
+      .describe("The platform of EDK2 that firmware of a TD was built from. Default: OvmfPkgX64."),
+    measuresCc: yesOrNo.optional().describe("Whether it lets others measure into RTMRs. Default: as its build does."),
     random: yesOrNo.optional().describe("Whether it offers random numbers, from the processor or a device."),
   });
   const machine = mapping({
@@ -63,7 +67,11 @@ function makePlatformSchema(z: typeof Zod) {
     pages: oneOf(["single-pass", "two-pass"])
       .optional()
       .describe("How the VMM adds firmware's pages. two-pass: QEMU 8 with patches. Default: single-pass."),
-    acpi: path.optional().describe("A folder with what the machine's ACPI tables are: loader, rsdp, tables."),
+    ccel: path
+      .optional()
+      .describe(
+        "The event log of a TD on a machine like it: for ACPI tables and what else the host decides of RTMR 0.",
+      ),
     mrConfigId: hexOf(48).optional(),
     mrOwner: hexOf(48).optional(),
     mrOwnerConfig: hexOf(48).optional(),

@@ -33,7 +33,7 @@ export function parsePlatform(text: string, path: string): PlatformDeclaration {
       ...(memory !== undefined && { memoryBytes: document.read(["machine", "memory"], () => parseSize(memory)) }),
     },
     ...(firmware && { firmware: withPaths(firmware, ["file", "variables"], absolute) }),
-    ...(tdx && { tdx: withPaths(tdx, ["acpi"], absolute) }),
+    ...(tdx && { tdx: withPaths(tdx, ["ccel"], absolute) }),
     ...(snp && { snp: withPaths(snp, ["svsm", "igvm"], absolute) }),
   };
 }

@@ -44,7 +44,8 @@ export async function explainImage(request: ExplainRequest, surroundings: Surrou
       },
     );
   }
-  const platforms = contents?.measurements.platforms ?? [await measureForeign(built.uki, surroundings)];
+  const foreign = { platform: request.platform, surroundings };
+  const platforms = contents?.measurements.platforms ?? (await measureForeign(built.uki, foreign));
   const platform = choosePlatform(platforms, { name: request.platform, image: built.uki });
   const registers = request.register === undefined ? registersOf(platform) : [request.register];
   return {
@@ -59,8 +60,12 @@ function isOurs({ output }: BuiltImage): boolean {
   return existsSync(join(output.path, "measurements.json")) && existsSync(join(output.path, "manifest.json"));
 }
 
-function measureForeign(image: string, surroundings: Surroundings): Promise<PlatformMeasurements> {
-  return measureImage({ image, phases: [], banks: [] }, surroundings);
+async function measureForeign(
+  image: string,
+  { platform, surroundings }: { platform: string | undefined; surroundings: Surroundings },
+): Promise<PlatformMeasurements[]> {
+  const names = platform === undefined ? [] : [platform];
+  return (await measureImage({ image, phases: [], banks: [], platforms: names }, surroundings)).platforms;
 }
 
 /**

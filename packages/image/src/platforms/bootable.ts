@@ -1,0 +1,21 @@
+import type { ByteSource, HashAlgorithm } from "@cvm-build/bytes";
+import type { Boot, EspFile } from "@cvm-build/measure";
+import type { Memo } from "./memo.ts";
+
+/** A finished image, and what is known of the system in it. */
+export interface Bootable {
+  /** A UKI; a kernel where the platform boots kernels. */
+  image: ByteSource;
+  /** Of a kernel. */
+  initrd?: ByteSource;
+  /** What whoever starts the image passes to it. */
+  commandLine?: string;
+  /** Add-ons, credentials and extensions beside a UKI. */
+  companions: readonly EspFile[];
+  /** Boot phases that userspace reaches, in order. */
+  phases: readonly string[];
+  banks: readonly HashAlgorithm[];
+  sources?: NonNullable<Boot["sources"]>;
+  /** What was found out of these files. */
+  memo: Memo;
+}

@@ -1,0 +1,47 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { compareCodeUnits, CvmError } from "@cvm-build/bytes";
+import { parsePlatform, type PlatformDeclaration } from "@cvm-build/profile";
+import type { Surroundings } from "../surroundings.ts";
+
+/** Beside `profiles/`, and among what cvm-build brings. */
+const FOLDER = "platforms";
+
+/** Where platforms are: the project's own come first. */
+export type PlatformPlaces = Pick<Surroundings, "directory" | "configsDirectory">;
+
+/**
+ * Reads a platform: the project's own, or one that cvm-build brings.
+ * @throws CvmError `usage` where there is none of that name; `profile-bad-declaration`
+ */
+export function findPlatform(name: string, places: PlatformPlaces): PlatformDeclaration {
+  const path = platformPath(name, places);
+  if (path !== undefined) return parsePlatform(readFileSync(path, "utf8"), path);
+  throw new CvmError(
+    "usage",
+    `cannot find platform "${name}": expected ${FOLDER}/${name}.yaml, or one of cvm-build's own`,
+    {
+      hint: `there are ${platformNames(places).join(", ")}`,
+    },
+  );
+}
+
+/** Where a platform is declared, or undefined where it is not. */
+export function platformPath(name: string, places: PlatformPlaces): string | undefined {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) return undefined;
+  return folders(places)
+    .map((folder) => join(folder, `${name}.yaml`))
+    .find((path) => existsSync(path));
+}
+
+/** Names of all platforms that can be named. */
+export function platformNames(places: PlatformPlaces): string[] {
+  const names = folders(places).flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []));
+  return [
+    ...new Set(names.filter((name) => name.endsWith(".yaml")).map((name) => name.slice(0, -".yaml".length))),
+  ].sort(compareCodeUnits);
+}
+
+function folders({ directory, configsDirectory }: PlatformPlaces): string[] {
+  return [join(directory, FOLDER), join(configsDirectory, FOLDER)];
+}

@@ -1,0 +1,147 @@
+import { CvmError, type HashAlgorithm } from "@cvm-build/bytes";
+import { type Boot, type BootPath, type DigestMemo, predictBoot, type Prediction } from "@cvm-build/measure";
+import type { PlatformDeclaration } from "@cvm-build/profile";
+import type { Bootable } from "./bootable.ts";
+import { predictLaunch } from "./launch.ts";
+import type { ReadyPlatform, TeePrediction } from "./ready-platform.ts";
+import { predictTrustDomain } from "./trust-domain.ts";
+
+/** Predicts all registers of a platform for an image. Each that it has has a value, a few, or a reason why it has none. */
+export async function predictPlatform(
+  platform: ReadyPlatform,
+  bootable: Bootable,
+  options: { threads: number; memo?: DigestMemo },
+): Promise<Prediction> {
+  const { declaration } = platform;
+  const boot = bootOf(platform, bootable, options);
+  // RTMRs follow from what a TPM would hold, with the one hash that TDX has.
+  const isTd = declaration.tee === "tdx";
+  const banks: HashAlgorithm[] = [...new Set([...bootable.banks, ...(isTd ? (["sha384"] as const) : [])])];
+  const prediction = await platform.memo.once(bootKey(boot), () => predictBoot({ ...boot, banks }));
+  const own = declaration.tpm === false ? withoutPcrs(prediction) : onlyBanks(prediction, bootable.banks);
+  const tees = [
+    ...(isTd ? [predictTrustDomain(platform, { bootable, prediction })] : []),
+    ...(declaration.tee !== undefined && !isTd ? [predictLaunch(platform, bootable)] : []),
+  ];
+  return leaveOpen(merge(own, tees), declaration.unpredicted ?? {});
+}
+
+function bootOf(
+  { declaration, variables }: ReadyPlatform,
+  bootable: Bootable,
+  options: { threads: number; memo?: DigestMemo },
+): Boot {
+  const { machine, tee } = declaration;
+  const { release, random } = declaration.firmware ?? {};
+  return {
+    path: pathOf(declaration, bootable),
+    banks: bootable.banks,
+    phases: bootable.phases,
+    secureBoot: variables ? { variables } : false,
+    ...(release !== undefined && {
+      firmware: { release, ...(random !== undefined && { hasRandom: random }) },
+    }),
+    machine: {
+      ...(machine.memoryBytes !== undefined && { memoryBytes: machine.memoryBytes }),
+      ...(machine.cpus !== undefined && { cpus: machine.cpus }),
+      ...(machine.version !== undefined && { qemuVersion: machine.version }),
+      ...(tee !== undefined && { guest: tee === "tdx" ? "tdx" : "sev" }),
+      ...(machine.optionRoms !== undefined && { hasOptionRoms: machine.optionRoms }),
+      ...(machine.smbiosStrings && { smbiosStrings: machine.smbiosStrings }),
+    },
+    ...(bootable.sources && { sources: bootable.sources }),
+    ...options,
+  };
+}
+
+/** Equal for machines of one platform on which a TPM holds the same: memory is in no other measurement than a kernel's. */
+function bootKey({ path, machine, firmware }: Boot): string {
+  const { cpus: _, memoryBytes, ...others } = machine ?? {};
+  return JSON.stringify([firmware, others, path.kind === "kernel-bzimage" ? memoryBytes : undefined]);
+}
+
+function pathOf({ boot = "esp", name }: PlatformDeclaration, bootable: Bootable): BootPath {
+  const { image, initrd, commandLine, companions } = bootable;
+  const passed = commandLine !== undefined && { commandLine };
+  switch (boot) {
+    case "esp":
+      return { kind: "esp", uki: image, companions, ...passed };
+    case "kernel-uki":
+      return { kind: "kernel-uki", uki: image, ...passed };
+    case "kernel-bzimage":
+      return { kind: "kernel-bzimage", kernel: image, ...(initrd && { initrd }), ...passed };
+    case "systemd-boot":
+      throw new CvmError("usage", `cannot predict platform "${name}": expected the loader that it starts the UKI with`);
+  }
+}
+
+function onlyBanks(prediction: Prediction, banks: readonly HashAlgorithm[]): Prediction {
+  const only = <T>(byBank: Partial<Record<HashAlgorithm, T>>) =>
+    Object.fromEntries(
+      Object.entries(byBank).filter(([bank]) => banks.includes(bank as HashAlgorithm)),
+    ) as typeof byBank;
+  return {
+    ...prediction,
+    events: prediction.events.map((event) => ({ ...event, digests: only(event.digests) })),
+    registers: { ...prediction.registers, pcr: only(prediction.registers.pcr) },
+    phases: only(prediction.phases),
+    ...(prediction.alternatives && {
+      alternatives: prediction.alternatives.map((each) => ({ ...each, values: each.values.map(only) })),
+    }),
+  };
+}
+
+function withoutPcrs({ refused, unmeasured }: Prediction): Prediction {
+  return {
+    events: [],
+    registers: { pcr: {} },
+    phases: {},
+    unpredicted: [],
+    refused,
+    ...(unmeasured && { unmeasured }),
+  };
+}
+
+function merge(own: Prediction, tees: readonly TeePrediction[]): Prediction {
+  return tees.reduce<Prediction>(
+    (all, part) => ({
+      ...all,
+      events: [...all.events, ...part.events],
+      registers: { ...part.registers, ...all.registers, pcr: all.registers.pcr },
+      unpredicted: [...all.unpredicted, ...part.unpredicted],
+      ...mergedAlternatives(all, part),
+    }),
+    own,
+  );
+}
+
+function mergedAlternatives(a: TeePrediction, b: TeePrediction): Pick<Prediction, "alternatives"> {
+  const alternatives = [...(a.alternatives ?? []), ...(b.alternatives ?? [])];
+  return alternatives.length > 0 ? { alternatives } : {};
+}
+
+/** Leaves open what the platform says that nobody can know; its reason is nearer than any other. */
+function leaveOpen(prediction: Prediction, reasons: Readonly<Record<string, string>>): Prediction {
+  const isOpen = (register: string) => Object.hasOwn(reasons, register);
+  const { registers } = prediction;
+  const pcr = Object.fromEntries(
+    Object.entries(registers.pcr).map(([bank, values]) => [
+      bank,
+      Object.fromEntries(Object.entries(values).filter(([index]) => !isOpen(`pcr${index}`))),
+    ]),
+  );
+  const rtmr = Object.fromEntries(Object.entries(registers.rtmr ?? {}).filter(([index]) => !isOpen(`rtmr${index}`)));
+  const { mrtd, launchDigest } = registers;
+  const declared = Object.entries(reasons).map(([register, reason]) => ({ register, reason }));
+  return {
+    ...prediction,
+    events: prediction.events.filter(({ register }) => !isOpen(register)),
+    registers: {
+      pcr,
+      ...(mrtd !== undefined && !isOpen("mrtd") && { mrtd }),
+      ...(registers.rtmr && { rtmr }),
+      ...(launchDigest !== undefined && !isOpen("launchDigest") && { launchDigest }),
+    },
+    unpredicted: [...prediction.unpredicted.filter(({ register }) => !isOpen(register)), ...declared],
+  };
+}
