@@ -20,7 +20,7 @@ const SevMetadataRecord = record("OvmfSevMetadataDesc", 12, {
   type: [0x08, u32le],
 });
 
-/** Pages that firmware has the VMM prepare. */
+/** Pages that firmware has the VMM prepare; none in firmware that is for TDX alone, such as Debian's. */
 export type SevMetadataItem = ValueOf<typeof SevMetadataRecord>;
 
 /** What pages are for, by `type` of an item. @see EDK2 `OvmfPkg/ResetVector/X64/OvmfSevMetadata.asm` */
@@ -113,8 +113,6 @@ function checkItem(item: SevMetadataItem, place: { offset: number; pages: number
     throw new FormatError({ record: "OvmfSevMetadataDesc", field, offsetBytes: place.offset }, expectation);
   };
   if (item.gpa % PAGE_BYTES !== 0) fail("gpa", `expected the start of a page, got 0x${item.gpa.toString(16)}`);
-  if (item.sizeBytes === 0 || item.sizeBytes % PAGE_BYTES !== 0) {
-    fail("sizeBytes", `expected whole pages, got ${item.sizeBytes} bytes`);
-  }
+  if (item.sizeBytes % PAGE_BYTES !== 0) fail("sizeBytes", `expected whole pages, got ${item.sizeBytes} bytes`);
   if (place.pages > LIMITS.pages) fail("sizeBytes", `expected at most ${LIMITS.pages} pages in all`);
 }

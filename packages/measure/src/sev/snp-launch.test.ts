@@ -111,6 +111,11 @@ describe("a launch of SEV-SNP", () => {
     ["no vCPU", { vcpus: 0 }, "expected 1 to 16384 vCPUs, got 0"],
     ["half a vCPU", { vcpus: 1.5 }, "got 1.5"],
     ["firmware without metadata", { firmware: makeFirmware(RESET_BLOCK) }, "firmware with SEV metadata, got none"],
+    [
+      "firmware that asks for no pages",
+      { firmware: makeFirmware(RESET_BLOCK, { metadata: [[0, 0, 1]] }) },
+      "expected firmware for SEV-SNP, got one that asks for no pages",
+    ],
     ["half a page of firmware", { firmware: FIRMWARE.subarray(2048) }, "got 2048 bytes"],
     ["no firmware", { firmware: Buffer.alloc(0) }, "got 0 bytes"],
     ["hashes without a page", { firmware: noPage, kernelHashes }, "firmware with a page for the kernel's hashes"],

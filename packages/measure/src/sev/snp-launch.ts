@@ -165,6 +165,8 @@ function metadataRegions(
 ): LaunchRegion[] {
   const { metadata } = firmware;
   if (!metadata) throw missing("firmware with SEV metadata");
+  if (metadata.some(({ sizeBytes }) => sizeBytes === 0))
+    throw missing("firmware for SEV-SNP", "one that asks for no pages");
   const { CPUID, SNP_KERNEL_HASHES } = SEV_METADATA_TYPES;
   if (hashes && !metadata.some(({ type }) => type === SNP_KERNEL_HASHES)) {
     throw missing("firmware with a page for the kernel's hashes");
