@@ -1,4 +1,3 @@
-import type { X509Certificate } from "node:crypto";
 import { closeSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
@@ -9,12 +8,11 @@ import {
   generatePcrKey,
   type KeyAlgorithm,
   type KeyFile,
-  readCertificates,
   writeVariableStore,
 } from "@cvm-build/uki";
 import { openNamedFile } from "./named-file.ts";
 import { explainWriteFailure } from "./output.ts";
-import { signerOptions } from "./signing.ts";
+import { readAllCertificates } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** A set of keys to make. */
@@ -54,10 +52,7 @@ export async function makeKeys(request: KeysRequest, surroundings: Surroundings)
   const notAfter = new Date(notBefore);
   notAfter.setUTCFullYear(notBefore.getUTCFullYear() + request.validYears);
   const owner = request.owner ?? randomGuid(randomBytes);
-  const others: X509Certificate[] = [];
-  for (const reference of request.dbCertificates) {
-    others.push(...(await readCertificates(reference, signerOptions(surroundings))));
-  }
+  const others = await readAllCertificates(request.dbCertificates, surroundings);
   const { files, variables } = await generateKeySet({
     algorithm: request.algorithm,
     names: { PK: `${request.name} PK`, KEK: `${request.name} KEK`, db: `${request.name} db` },

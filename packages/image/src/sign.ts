@@ -4,7 +4,6 @@ import { CvmError, openFileSource, sourceSha256 } from "@cvm-build/bytes";
 import {
   oneLineName,
   type PeSignature,
-  readCertificates,
   signDetached,
   type SignatureHash,
   signPe,
@@ -15,7 +14,7 @@ import {
 } from "@cvm-build/uki";
 import { openNamedFile } from "./named-file.ts";
 import { replaceFile } from "./replace-file.ts";
-import { openCertifiedSigner, signerOptions } from "./signing.ts";
+import { openCertifiedSigner, readAllCertificates } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
 import { timestampAuthority } from "./timestamp-authority.ts";
 
@@ -106,12 +105,9 @@ export async function signImage(request: SignRequest, surroundings: Surroundings
  * @throws FormatError where it is no PE image; CvmError `certificate`, `no-image`, `no-file`
  */
 export async function verifyImage(request: VerifyRequest, surroundings: Surroundings): Promise<VerifyImageReport> {
-  const options = signerOptions(surroundings);
-  const readAll = async (references: readonly string[]) =>
-    (await Promise.all(references.map((reference) => readCertificates(reference, options)))).flat();
   const trust: TrustOptions = {
-    trusted: await readAll(request.certificates),
-    timestampTrusted: await readAll(request.timestampCertificates),
+    trusted: await readAllCertificates(request.certificates, surroundings),
+    timestampTrusted: await readAllCertificates(request.timestampCertificates, surroundings),
   };
   const image = resolve(surroundings.invocationDirectory, request.image);
   using source = openNamedFile(image, "image");

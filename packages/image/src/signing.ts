@@ -72,6 +72,21 @@ export function signerOptions({ invocationDirectory, environment, secrets }: Sur
   return { directory: invocationDirectory, environment, secrets };
 }
 
+/**
+ * Reads the certificates of several files, one after the other: each may ask for a passphrase.
+ * @throws CvmError `certificate`, `signer`
+ */
+export async function readAllCertificates(
+  references: readonly string[],
+  surroundings: Surroundings,
+): Promise<X509Certificate[]> {
+  const certificates: X509Certificate[] = [];
+  for (const reference of references) {
+    certificates.push(...(await readCertificates(reference, signerOptions(surroundings))));
+  }
+  return certificates;
+}
+
 async function openSecureBoot(
   { secureBootKey, secureBootCertificate }: ValidationSettings,
   { open, options }: { open: (reference: string) => Promise<Signer>; options: SignerOptions },
