@@ -2,6 +2,8 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { sha256Hex } from "@cvm-build/bytes";
+import { type Launch, predictSevEsLaunch, predictSevLaunch, predictSnpLaunch } from "@cvm-build/measure";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ExportFormatName } from "../../packages/image/src/exports/export-formats.ts";
 import { exportMeasurements } from "../../packages/image/src/exports/export-measurements.ts";
@@ -13,6 +15,8 @@ import {
   tdxPlatform,
   tpmPlatform,
 } from "../../packages/image/src/exports/measurements.fixture.ts";
+import { platformMeasurements } from "../../packages/image/src/measurements.ts";
+import { makeFirmware, words } from "../../packages/measure/src/firmware/firmware.fixture.ts";
 import { requirePeers } from "../support/peers.ts";
 import { type DebianRoot, debianRoot } from "../support/trixie-root.ts";
 
@@ -40,6 +44,35 @@ async function exported(format: ExportFormatName, request: Partial<ExportRequest
     return path;
   });
 }
+
+describe("a launch digest as the measurement of real launches gives it", () => {
+  const metadata = [[0x81_0000, 0x1000, 0x10]] as const;
+  const tables = {
+    "00f771de-1a7e-4fcb-890e-68c77e2fb44e": words(0x80_b004),
+    "7255371f-3a3b-4b04-927b-1da6efa8d454": words(0x81_0c00, 0x400),
+  };
+  const firmware = makeFirmware(tables, { metadata });
+  const kernelHashes = { kernel: sha256Hex("a kernel") };
+  const vcpu = { cpuModel: "EPYC-v4", vcpus: 1 };
+  const launches = {
+    "qemu-snp": (hashes: object) => predictSnpLaunch({ firmware, ...vcpu, ...hashes }),
+    "qemu-sev-es": (hashes: object) => predictSevEsLaunch({ firmware, ...vcpu, ...hashes }),
+    "qemu-sev": (hashes: object) => predictSevLaunch({ firmware, ...hashes }),
+  };
+
+  it.for(Object.entries(launches))("%s: is of the image only with its kernel's hashes", async ([name, launch]) => {
+    const measured = ({ launchDigest, events }: Launch) => {
+      const registers = { pcr: {}, launchDigest };
+      return makeMeasurements(
+        platformMeasurements(name, { events, registers, phases: {}, unpredicted: [], refused: [] }),
+      );
+    };
+    expect(await exported("scai", {}, measured(launch({ kernelHashes })))).toHaveLength(1);
+    await expect(exported("scai", {}, measured(launch({})))).rejects.toThrow(
+      "got only launchDigest, with which a verifier accepts any image",
+    );
+  });
+});
 
 describe.skipIf(!requirePeers("jq"))("jq reads", () => {
   const jq = (filter: string, path = "") => execFileSync("jq", ["-c", filter, path], { encoding: "utf8" }).trim();

@@ -22,9 +22,10 @@ const ACTIONS = [
  */
 export const encodeAwsKms: EncodeExport = ({ measurements: { image }, platforms }, { awsPrincipal }) => {
   requireSamePcrs(platforms);
-  const choices = platforms
+  const every = platforms
     .flatMap(combinations)
     .map((registers): Choice => registers.map(({ name, value }) => [conditionKey(indexOf(name)), digestOf(value)]));
+  const choices = [...new Map(every.map((choice) => [String(choice), choice])).values()];
   const denials = denialsOf(choices).map((condition, index) => ({
     Sid: `DenyOtherImages${index + 1}`,
     Effect: "Deny",

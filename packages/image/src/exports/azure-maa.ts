@@ -9,8 +9,8 @@ import type { EncodeExport, PinnedPlatform } from "./export-request.ts";
  */
 export const encodeAzureMaa: EncodeExport = ({ measurements: { image }, platforms }) =>
   (["tdx", "snp"] as const).flatMap((tee) => {
-    const rules = platforms.filter(({ traits }) => traits.tee === tee).flatMap(authorizationRules);
-    if (rules.length === 0) return [];
+    const rules = new Set(platforms.filter(({ traits }) => traits.tee === tee).flatMap(authorizationRules));
+    if (rules.size === 0) return [];
     const text = [
       "version=1.2;",
       "configurationrules",

@@ -8,18 +8,17 @@ export interface PlatformTraits {
   hasTpm: boolean;
 }
 
-/** Tells what a platform is by its name, as `configs/platforms` names them, and by the registers that it has. */
-export function traitsOf({ name, registers }: Pick<PlatformMeasurements, "name" | "registers">): PlatformTraits {
-  const words = new Set(name.split("-"));
-  const isTdx = registers.mrtd !== undefined || registers.rtmr !== undefined;
+/** Tells what a platform is by its name, as `configs/platforms` names them, and by the registers that it speaks of. */
+export function traitsOf(platform: PlatformMeasurements): PlatformTraits {
+  const words = new Set(platform.name.split(/[-+_.]/));
+  const { registers, unpredicted, alternatives = [] } = platform;
+  const spokenOf = [...unpredicted, ...alternatives].map(({ register }) => register);
+  const isTdx = registers.mrtd ?? registers.rtmr ?? spokenOf.find((register) => /^(mrtd|rtmr\d)$/.test(register));
+  const isSev = registers.launchDigest ?? spokenOf.find((register) => register === "launchDigest");
+  const hasPcrs = Object.values(registers.pcr).some((values) => Object.keys(values).length > 0);
   return {
-    tee:
-      isTdx || words.has("tdx") || name.startsWith("td-shim")
-        ? "tdx"
-        : registers.launchDigest !== undefined || words.has("snp") || words.has("sev")
-          ? "snp"
-          : undefined,
+    tee: isTdx !== undefined || words.has("tdx") ? "tdx" : isSev !== undefined || words.has("snp") ? "snp" : undefined,
     cloud: (["aws", "azure", "gcp"] as const).find((cloud) => words.has(cloud)),
-    hasTpm: Object.values(registers.pcr).some((values) => Object.keys(values).length > 0),
+    hasTpm: hasPcrs || alternatives.some(({ register }) => register.startsWith("pcr")),
   };
 }

@@ -6,11 +6,15 @@ import type { PinnedPlatform, PinnedRegister } from "./export-request.ts";
 /** PCRs that differ from image to image, or from signer to signer. */
 const OF_AN_IMAGE: readonly RegisterName[] = ["pcr4", "pcr7", "pcr8", "pcr9", "pcr11"];
 
+/** What the hashes that QEMU adds are called in the events of a launch. */
+const KERNEL_HASHES = /^(kernel hashes|SNP_KERNEL_HASHES)\b/;
+
 /**
  * Refuses a choice of registers with which a verifier would accept images that nobody measured.
  * @throws CvmError `export`
  */
-export function refuseWeakPins({ name, traits, registers }: PinnedPlatform, format: ExportFormatName): void {
+export function refuseWeakPins(platform: PinnedPlatform, format: ExportFormatName): void {
+  const { name, traits, registers } = platform;
   const what = `"${name}" as ${format}`;
   const extended = new Set(registers.filter(isExtended).map((register) => register.name));
   const got = `only ${registers.map((register) => register.name).join(", ")}`;
@@ -21,7 +25,8 @@ export function refuseWeakPins({ name, traits, registers }: PinnedPlatform, form
       hint: "name registers that are predicted with --pin, or float fewer",
     });
   }
-  if (OF_AN_IMAGE.some((pcr) => extended.has(pcr)) || extended.has("launchDigest")) return;
+  if (OF_AN_IMAGE.some((pcr) => extended.has(pcr))) return;
+  if (extended.has("launchDigest") && !isLaunchOfFirmware(platform)) return;
   const isQuoted = traits.tee === "tdx" && (extended.has("rtmr1") || extended.has("rtmr2"));
   if (isQuoted && extended.has("mrtd")) return;
   if (isQuoted) {
@@ -34,8 +39,15 @@ export function refuseWeakPins({ name, traits, registers }: PinnedPlatform, form
   throw exportError(what, {
     expected: "a register that differs from image to image",
     got: `${got}, with which a verifier accepts any image`,
-    hint: `pin one of ${[...OF_AN_IMAGE, "rtmr1", "rtmr2", "launchDigest"].join(", ")} too`,
+    hint: `pin one of ${[...OF_AN_IMAGE, "rtmr1", "rtmr2"].join(", ")} too, or have the launch digest hold the kernel's hashes`,
   });
+}
+
+/** Firmware that is launched without hashes of a kernel starts any. */
+function isLaunchOfFirmware({ events }: PinnedPlatform): boolean {
+  const launch = events.filter(({ register }) => register === "launchDigest");
+  const hasHashes = launch.some(({ label, type }) => KERNEL_HASHES.test(label) && type !== "PAGE_TYPE_ZERO");
+  return launch.some(({ label }) => /^firmware\b/.test(label)) && !hasHashes;
 }
 
 /** A register that is as it was at power-on holds nothing. */
