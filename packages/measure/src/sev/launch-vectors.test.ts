@@ -73,7 +73,7 @@ function launchDigestOf(known: Case): string {
     case "snp:svsm": {
       const svsm = { image: bytesOf(join(SNP, known.svsm!)), varsSizeBytes: known.vars_size! };
       // The peer sets x87_fcw under a name that its structure does not have, so that it stays zero.
-      return predictSnpLaunch({ ...common, firmware: bytesOf(path), svsm, registers: { x87Fcw: 0 } }).launchDigest;
+      return predictSnpLaunch({ ...common, firmware, svsm, registers: { x87Fcw: 0 } }).launchDigest;
     }
     case "seves":
       return predictSevEsLaunch({ ...common, firmware: bytesOf(path) }).launchDigest;

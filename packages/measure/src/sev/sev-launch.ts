@@ -24,7 +24,7 @@ export interface SevLaunchOptions {
 }
 
 /** A guest of SEV-ES whose launch is predicted. */
-export interface SevEsLaunchOptions extends SevLaunchOptions, Omit<VcpuOptions, "guestFeatures"> {
+export interface SevEsLaunchOptions extends SevLaunchOptions, VcpuOptions {
   vcpus: number;
 }
 
@@ -47,7 +47,7 @@ export function predictSevEsLaunch(options: SevEsLaunchOptions): Launch {
   checkCount(options.vcpus);
   const firmware = readSevFirmware(options.firmware);
   const launch = begin(options, firmware);
-  const start = vcpuStart(options, 0n);
+  const start = vcpuStart(options, BigInt(options.guestFeatures ?? 0));
   for (let index = 0; index < options.vcpus; index++) {
     if (index > 0 && firmware.resetEip === undefined) throw missing("firmware that says where further vCPUs start");
     const vmsa = { ...initialVmsa(start, index === 0 ? undefined : firmware.resetEip), ...options.registers };

@@ -106,6 +106,11 @@ describe("a launch of SEV-SNP", () => {
   );
   const kernelHashes = { kernel: sha256Hex(KERNEL) };
   const svsm = { image: FIRMWARE, varsSizeBytes: 0 };
+  const { sizeBytes: known, ...ofUnknownSize } = measureFirmware(FIRMWARE);
+
+  it("knows the size of a firmware that it has measured", () => {
+    expect(known).toBe(FIRMWARE.length);
+  });
 
   it.each<[what: string, options: Partial<SnpLaunchOptions>, message: string]>([
     ["no vCPU", { vcpus: 0 }, "expected 1 to 16384 vCPUs, got 0"],
@@ -123,6 +128,7 @@ describe("a launch of SEV-SNP", () => {
     ["hashes that leave their page", { firmware: lateArea, kernelHashes }, "one that ends after its page"],
     ["hashes that leave their area", { firmware: smallArea, kernelHashes }, "got 64 bytes"],
     ["an SVSM that does not say where it starts", { svsm }, "an SVSM that says where it starts"],
+    ["an SVSM below firmware of unknown size", { svsm, firmware: ofUnknownSize }, "firmware of known size"],
     ["an SVSM on EC2", { svsm, vmm: "ec2" }, "expected QEMU"],
   ])("is not predicted with %s", (_, options, message) => {
     expect(() => digestWith(options)).toThrow(message);

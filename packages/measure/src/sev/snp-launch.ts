@@ -26,6 +26,8 @@ export interface MeasuredFirmware extends SevFirmware {
   launchDigest: string;
   /** What its pages are to `explain`. */
   event?: MeasuredEvent;
+  /** Of the file, below which an SVSM is put. */
+  sizeBytes?: number;
 }
 
 /** A guest whose launch is predicted. */
@@ -103,48 +105,55 @@ export function measureFirmware(image: Buffer, path?: string): MeasuredFirmware 
     ...readSevFirmware(image),
     launchDigest: addRegion(EMPTY_LAUNCH_DIGEST, region).toString("hex"),
     event: regionEvent(region),
+    sizeBytes: image.length,
   };
 }
 
 function firmwareRegions(options: Omit<SnpLaunchOptions, "vcpus">): Beginning {
-  const { firmware: given, kernelHashes, vmm = "qemu" } = options;
-  const firmware = "launchDigest" in given ? given : measureFirmware(given);
-  return {
-    start: Buffer.from(firmware.launchDigest, "hex"),
-    events: [
-      firmware.event ?? {
-        register: "launchDigest",
-        type: "PAGE_TYPE_NORMAL",
-        label: "firmware, by the launch digest after its pages",
-        digests: {},
-        source: { constant: firmware.launchDigest },
-      },
-    ],
-    regions: metadataRegions(firmware, { vmm, hashes: kernelHashes && hashKernelInputs(kernelHashes) }),
-    firmware,
-  };
+  const { kernelHashes, vmm = "qemu" } = options;
+  const firmware = measuredFirmware(options);
+  const hashes = kernelHashes && hashKernelInputs(kernelHashes);
+  return { ...startAfter(firmware), regions: metadataRegions(firmware, { vmm, hashes }), firmware };
 }
 
-function svsmRegions(options: Omit<SnpLaunchOptions, "vcpus">, svsm: NonNullable<SnpLaunchOptions["svsm"]>): Beginning {
-  const { firmware: ovmf, vmm = "qemu", kernelHashes } = options;
-  if ("launchDigest" in ovmf || kernelHashes || !vmm.startsWith("qemu")) {
+function svsmRegions(
+  options: Omit<SnpLaunchOptions, "vcpus">,
+  { image, varsSizeBytes }: NonNullable<SnpLaunchOptions["svsm"]>,
+): Beginning {
+  const { vmm = "qemu", kernelHashes } = options;
+  const ovmf = measuredFirmware(options);
+  if (ovmf.sizeBytes === undefined || kernelHashes || !vmm.startsWith("qemu")) {
     throw new CvmError(
       "sev-launch",
-      "cannot predict a launch with a raw SVSM: expected QEMU, a firmware file and no kernel hashes",
+      "cannot predict a launch with a raw SVSM: expected QEMU, firmware of known size and no kernel hashes",
       { hint: "SVSMs in IGVM files have no such limits" },
     );
   }
-  const image = imageRegion(ovmf, { end: FOUR_GIB, name: "firmware" });
-  const below = imageRegion(svsm.image, { end: Number(image.gpa) - svsm.varsSizeBytes, name: "SVSM" });
-  const firmware = readSevFirmware(svsm.image);
+  const below = imageRegion(image, { end: FOUR_GIB - ovmf.sizeBytes - varsSizeBytes, name: "SVSM" });
+  const firmware = readSevFirmware(image);
   if (firmware.svsmEntryOffset === undefined) throw missing("an SVSM that says where it starts");
   return {
-    start: EMPTY_LAUNCH_DIGEST,
-    events: [],
-    regions: [image, below, ...metadataRegions(firmware, { vmm, hashes: undefined })],
+    ...startAfter(ovmf),
+    regions: [below, ...metadataRegions(firmware, { vmm, hashes: undefined })],
     firmware,
     svsmEip: Number(below.gpa) + firmware.svsmEntryOffset,
   };
+}
+
+function measuredFirmware({ firmware }: Pick<SnpLaunchOptions, "firmware">): MeasuredFirmware {
+  return "launchDigest" in firmware ? firmware : measureFirmware(firmware);
+}
+
+/** The launch digest after the firmware's pages, and what stands for them. */
+function startAfter({ launchDigest, event }: MeasuredFirmware): Pick<Beginning, "start" | "events"> {
+  const unknown: MeasuredEvent = {
+    register: "launchDigest",
+    type: "PAGE_TYPE_NORMAL",
+    label: "firmware, by the launch digest after its pages",
+    digests: {},
+    source: { constant: launchDigest },
+  };
+  return { start: Buffer.from(launchDigest, "hex"), events: [event ?? unknown] };
 }
 
 function imageRegion(data: Buffer, { end, name, path }: { end: number; name: string; path?: string }): LaunchRegion {

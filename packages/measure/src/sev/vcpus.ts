@@ -11,7 +11,7 @@ export interface VcpuOptions {
   cpuModel?: string;
   /** EAX of CPUID leaf 1 in the guest; instead of a model. */
   cpuSignature?: number;
-  /** SEV_FEATURES: 1, SNP alone, unless given. */
+  /** SEV_FEATURES: 1, SNP alone, unless given; 0 of SEV-ES, but 0x20 on Linux 6.6 and 6.7. */
   guestFeatures?: bigint | number;
   /** Registers that start otherwise than is known of the VMM. */
   registers?: Partial<Vmsa>;
