@@ -50,7 +50,7 @@ export async function measureImage(request: MeasureRequest, surroundings: Surrou
   const initrd =
     request.initrd === undefined ? undefined : files.use(openNamedFile(absolute(request.initrd)!, "initrd"));
   const choice = { names, variableStore: absolute(variableStore), firmware: absolute(firmware) };
-  const platforms = selectPlatforms(choice, surroundings).flatMap((platform) =>
+  const platforms = (await selectPlatforms(choice, surroundings)).flatMap((platform) =>
     varyPlatform(platform, request.variations ?? {}),
   );
   const bootable: Bootable = {

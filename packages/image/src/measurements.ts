@@ -75,7 +75,7 @@ export async function measureBuild(build: {
     },
     memo: new Memo(),
   };
-  const platforms = selectPlatforms({ names, variableStore }, places);
+  const platforms = await selectPlatforms({ names, variableStore }, places);
   return measurementsOf(profile, {
     name: uki.names.uki,
     generation,

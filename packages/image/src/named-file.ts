@@ -10,6 +10,7 @@ export type NamedFile =
   | "SVSM"
   | "IGVM file"
   | "event log"
+  | "disk"
   | "initrd";
 
 /**

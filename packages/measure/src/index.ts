@@ -58,7 +58,7 @@ export { type IgvmFile, readIgvm } from "./igvm/reader.ts";
 export { type IgvmLaunch, type IgvmLoader, predictIgvmLaunch } from "./igvm/snp-launch.ts";
 export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
 export { checkPolicySigner, pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
-export { type Pcr0Options, type Pcr0Prediction, predictPcr0 } from "./pcr0.ts";
+export { type Ovmf, type Pcr0Options, type Pcr0Prediction, predictPcr0, readOvmf } from "./pcr0.ts";
 export { type Alternative, type Prediction, type Refusal, type Unmeasured, type Unpredicted } from "./prediction.ts";
 export { extend, initialValue, type PcrValues, type RegisterValues, replay } from "./registers.ts";
 export { isSecureBootOn, type SecureBootVariables, secureBootVariablesOf } from "./secure-boot-variables.ts";

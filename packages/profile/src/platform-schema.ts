@@ -41,6 +41,7 @@ function makePlatformSchema(z: typeof Zod) {
   const firmware = mapping({
     file: path.optional().describe("The image that the machine starts from, relative to this file."),
     variables: path.optional().describe("Its variable store, where that is a file of its own: Secure Boot's keys."),
+    noKeys: yesOrNo.optional().describe("Whether its variable store has no keys, as distributions ship it."),
     release: text('a release in quotes such as "2025.02-8+deb13u1"', /^\d{4}\.\d{2}\S*$/)
       .optional()
       .describe("Which OVMF it is, where the file does not say."),
@@ -63,6 +64,14 @@ function makePlatformSchema(z: typeof Zod) {
     optionRoms: yesOrNo.optional().describe("Whether a device brings code for firmware, such as a network card's."),
     smbiosStrings: list(text("a string")).optional().describe("SMBIOS type 11, which systemd-stub reads."),
   });
+  const disk = mapping({
+    partitions: text('"none", or the path of a disk image')
+      .optional()
+      .describe(
+        "The disk that firmware boots from: an image with its GUID partition table, or none where it has no such table.",
+      ),
+    readOnly: yesOrNo.optional().describe("Whether the machine cannot write to it."),
+  });
   const tdx = mapping({
     pages: oneOf(["single-pass", "two-pass"])
       .optional()
@@ -83,12 +92,16 @@ function makePlatformSchema(z: typeof Zod) {
     kernelHashes: yesOrNo.optional().describe("Whether QEMU is given `kernel-hashes=on`. Default: false."),
     svsm: path.optional().describe("A raw SVSM, as QEMU took it before IGVM."),
     igvm: path.optional().describe("An IGVM file, which takes the place of firmware."),
+    igvmLoader: oneOf(["qemu", "coconut-qemu", "openvmm", "vanadium"])
+      .optional()
+      .describe("Who loads it. Default: qemu; the others are COCONUT's QEMU, OpenVMM and Hyper-V, Google's Vanadium."),
   });
   return mapping({
     description: text("a sentence").describe("What it is, in a few words."),
     boot: oneOf(BOOT_PATHS).optional().describe("How firmware comes to the image. Default: esp."),
     firmware: firmware.optional(),
     machine: machine.optional(),
+    disk: disk.optional(),
     tpm: yesOrNo.optional().describe("Whether it has a TPM, of whatever kind. Default: true."),
     tee: oneOf(TEE_KINDS).optional().describe("What protects the guest from its host."),
     tdx: tdx.optional(),

@@ -21,7 +21,7 @@ export function parsePlatform(text: string, path: string): PlatformDeclaration {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
     throw document.fault([], "a file name of letters, digits and -._", { got: quoteText(`${name}.yaml`) });
   }
-  const { machine = {}, firmware, tdx, snp, ...rest } = document.validate(platformSchema());
+  const { machine = {}, firmware, disk, tdx, snp, ...rest } = document.validate(platformSchema());
   checkAgreement({ ...rest, tdx, snp }, document);
   const { memory, ...others } = machine;
   const absolute = (file: string) => resolve(dirname(path), file);
@@ -33,6 +33,7 @@ export function parsePlatform(text: string, path: string): PlatformDeclaration {
       ...(memory !== undefined && { memoryBytes: document.read(["machine", "memory"], () => parseSize(memory)) }),
     },
     ...(firmware && { firmware: withPaths(firmware, ["file", "variables"], absolute) }),
+    ...(disk && { disk: disk.partitions === "none" ? disk : withPaths(disk, ["partitions"], absolute) }),
     ...(tdx && { tdx: withPaths(tdx, ["ccel"], absolute) }),
     ...(snp && { snp: withPaths(snp, ["svsm", "igvm"], absolute) }),
   };

@@ -3,9 +3,11 @@ import {
   type KernelHashInputs,
   type Launch,
   measureFirmware,
+  predictIgvmLaunch,
   predictSevEsLaunch,
   predictSevLaunch,
   predictSnpLaunch,
+  readIgvm,
   VMM_KINDS,
   type VmmKind,
 } from "@cvm-build/measure";
@@ -20,7 +22,8 @@ const NO_FIRMWARE = "depends on the firmware, and none was named: --firmware, or
  * @throws FormatError where the firmware's tables are malformed; CvmError `sev-launch`
  */
 export function predictLaunch(platform: ReadyPlatform, bootable: Bootable): TeePrediction {
-  const { declaration, firmware } = platform;
+  const { declaration, firmware, igvm } = platform;
+  if (igvm) return igvmLaunch(platform, igvm);
   const doubt = declaration.paravisor ? "of the cloud's paravisor, and not of the image" : missingOf(platform);
   if (doubt !== undefined || !firmware) return open(doubt ?? NO_FIRMWARE);
   const { launchDigest, events } = launchOf(platform, { bootable, firmware });
@@ -58,6 +61,16 @@ function launchOf(
     ...(snp?.guestFeatures !== undefined && { guestFeatures: BigInt(snp.guestFeatures) }),
     ...(svsm && { svsm: { image: svsm.bytes, varsSizeBytes: variablesSizeBytes } }),
   });
+}
+
+/** What an IGVM file holds is all that is launched. */
+function igvmLaunch({ declaration }: ReadyPlatform, igvm: NamedBytes): TeePrediction {
+  const { snp, machine } = declaration;
+  const { launchDigest, events } = predictIgvmLaunch(readIgvm(igvm.bytes), {
+    loader: snp?.igvmLoader ?? "qemu",
+    ...(machine.cpus !== undefined && { vcpus: machine.cpus }),
+  });
+  return { events, registers: { pcr: {}, launchDigest }, unpredicted: [] };
 }
 
 function kernelHashInputs({ image, initrd, commandLine, memo }: Bootable): KernelHashInputs {

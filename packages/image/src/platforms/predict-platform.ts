@@ -1,9 +1,17 @@
 import { CvmError, type HashAlgorithm } from "@cvm-build/bytes";
-import { type Boot, type BootPath, type DigestMemo, predictBoot, type Prediction } from "@cvm-build/measure";
+import {
+  type Boot,
+  type BootPath,
+  type DigestMemo,
+  predictBoot,
+  predictPcr0,
+  type Prediction,
+  withPcr0,
+} from "@cvm-build/measure";
 import type { PlatformDeclaration } from "@cvm-build/profile";
 import type { Bootable } from "./bootable.ts";
 import { predictLaunch } from "./launch.ts";
-import type { ReadyPlatform, TeePrediction } from "./ready-platform.ts";
+import { firmwareRelease, type ReadyPlatform, type TeePrediction } from "./ready-platform.ts";
 import { predictTrustDomain } from "./trust-domain.ts";
 
 /** Predicts all registers of a platform for an image. Each that it has has a value, a few, or a reason why it has none. */
@@ -18,7 +26,10 @@ export async function predictPlatform(
   const isTd = declaration.tee === "tdx";
   const banks: HashAlgorithm[] = [...new Set([...bootable.banks, ...(isTd ? (["sha384"] as const) : [])])];
   const prediction = await platform.memo.once(bootKey(boot), () => predictBoot({ ...boot, banks }));
-  const own = declaration.tpm === false ? withoutPcrs(prediction) : onlyBanks(prediction, bootable.banks);
+  const own =
+    declaration.tpm === false
+      ? withoutPcrs(prediction)
+      : await addPcr0(onlyBanks(prediction, bootable.banks), platform);
   const tees = [
     ...(isTd ? [predictTrustDomain(platform, { bootable, prediction })] : []),
     ...(declaration.tee !== undefined && !isTd ? [predictLaunch(platform, bootable)] : []),
@@ -26,13 +37,28 @@ export async function predictPlatform(
   return leaveOpen(merge(own, tees), declaration.unpredicted ?? {});
 }
 
-function bootOf(
-  { declaration, variables }: ReadyPlatform,
-  bootable: Bootable,
-  options: { threads: number; memo?: DigestMemo },
-): Boot {
-  const { machine, tee } = declaration;
-  const { release, random } = declaration.firmware ?? {};
+/** PCR 0 of QEMU's machines, where the firmware's bytes are there. */
+async function addPcr0(prediction: Prediction, { declaration, firmware, memo }: ReadyPlatform): Promise<Prediction> {
+  const { machine } = declaration;
+  const { memoryBytes, cpus, version } = machine;
+  if (!firmware || machine.vmm?.startsWith("qemu") === false) return prediction;
+  if (memoryBytes === undefined || cpus === undefined || version === undefined) return prediction;
+  const banks = Object.keys(prediction.registers.pcr) as HashAlgorithm[];
+  const pcr0 = await memo.once(`PCR 0 ${memoryBytes} ${cpus} ${version}`, () =>
+    predictPcr0({
+      firmware: firmware.ovmf,
+      machine: { type: machine.type ?? "q35", memoryBytes, vcpus: cpus, qemuVersion: version },
+      banks,
+    }),
+  );
+  return withPcr0(prediction, pcr0);
+}
+
+function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads: number; memo?: DigestMemo }): Boot {
+  const { declaration, variables, gpt } = platform;
+  const { machine, tee, disk } = declaration;
+  const release = firmwareRelease(platform);
+  const { random } = declaration.firmware ?? {};
   return {
     path: pathOf(declaration, bootable),
     banks: bootable.banks,
@@ -49,6 +75,9 @@ function bootOf(
       ...(machine.optionRoms !== undefined && { hasOptionRoms: machine.optionRoms }),
       ...(machine.smbiosStrings && { smbiosStrings: machine.smbiosStrings }),
     },
+    ...((gpt !== undefined || disk?.readOnly !== undefined) && {
+      disk: { ...(gpt !== undefined && { gpt }), ...(disk?.readOnly !== undefined && { isReadOnly: disk.readOnly }) },
+    }),
     ...(bootable.sources && { sources: bootable.sources }),
     ...options,
   };

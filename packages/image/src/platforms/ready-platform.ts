@@ -1,8 +1,10 @@
 import { statSync } from "node:fs";
 import {
   type EventLog,
+  type Ovmf,
   type Prediction,
   readEventLog,
+  readOvmf,
   type SecureBootVariables,
   secureBootVariablesOf,
 } from "@cvm-build/measure";
@@ -15,10 +17,12 @@ import { type NamedFile, openNamedFile } from "../named-file.ts";
 export interface ReadyPlatform {
   declaration: PlatformDeclaration;
   /** The file that the VMM maps below 4 GiB. */
-  firmware?: NamedBytes;
+  firmware?: NamedBytes & { ovmf: Ovmf };
   /** A raw SVSM below firmware and its variables. */
   svsm?: NamedBytes;
   igvm?: NamedBytes;
+  /** The partition table of the disk that firmware boots from, or that there is none. */
+  gpt?: Buffer | "none";
   /** The log of a TD on a machine like it, for what the host decides. */
   ccel?: EventLog;
   /** What Secure Boot's variables hold; where they are not known, Secure Boot is off. */
@@ -40,35 +44,59 @@ export type TeePrediction = Pick<Prediction, "events" | "registers" | "unpredict
 
 /** More than any VMM maps. */
 const MAX_FILE_BYTES = 1 << 28;
+/** 34 sectors, as every tool lays a table out. */
+const PARTITION_TABLE_BYTES = 34 * 512;
 
 /**
  * Reads the files that a platform names.
  * @param options.variableStore where the platform names none of its own
  * @throws CvmError `no-file`; FormatError where a file is not what it should be
  */
-export function readPlatform(
+export async function readPlatform(
   declaration: PlatformDeclaration,
   { variableStore }: { variableStore?: string | undefined } = {},
-): ReadyPlatform {
-  const { firmware, snp, tdx } = declaration;
-  const variables = readVariables(firmware?.variables ?? variableStore, firmware?.secureBootSupport ?? true);
-  const variablesSizeBytes = firmware?.variables === undefined ? undefined : statSync(firmware.variables).size;
+): Promise<ReadyPlatform> {
+  const { firmware: facts, snp, tdx, disk } = declaration;
+  const firmware = facts?.file === undefined ? undefined : readNamed(facts.file, "firmware");
+  const ovmf = firmware && (await readOvmf(firmware.bytes));
+  const variables = readVariables(declaration, { variableStore, ovmf });
+  const { partitions } = disk ?? {};
   return {
     declaration,
     memo: new Memo(),
-    ...(variablesSizeBytes !== undefined && { variablesSizeBytes }),
-    ...(firmware?.file !== undefined && { firmware: readNamed(firmware.file, "firmware") }),
+    ...(firmware && ovmf && { firmware: { ...firmware, ovmf } }),
+    ...(facts?.variables !== undefined && { variablesSizeBytes: statSync(facts.variables).size }),
     ...(snp?.svsm !== undefined && { svsm: readNamed(snp.svsm, "SVSM") }),
     ...(snp?.igvm !== undefined && { igvm: readNamed(snp.igvm, "IGVM file") }),
     ...(tdx?.ccel !== undefined && { ccel: readEventLog(readNamed(tdx.ccel, "event log").bytes) }),
+    ...(partitions !== undefined && { gpt: partitions === "none" ? partitions : readPartitions(partitions) }),
     ...(variables && { variables }),
   };
 }
 
-function readVariables(path: string | undefined, supported: boolean): SecureBootVariables | undefined {
-  if (path === undefined) return undefined;
+/** Which OVMF a platform has, as it says or as the file tells. */
+export function firmwareRelease({ declaration, firmware }: ReadyPlatform): string | undefined {
+  const { version, release } = firmware?.ovmf.build ?? {};
+  return declaration.firmware?.release ?? (version || release);
+}
+
+function readVariables(
+  { firmware: facts }: PlatformDeclaration,
+  { variableStore, ovmf }: { variableStore: string | undefined; ovmf: Ovmf | undefined },
+): SecureBootVariables | undefined {
+  const supported = facts?.secureBootSupport ?? ovmf?.build?.hasSecureBoot ?? true;
+  const path = facts?.variables ?? variableStore;
+  if (path === undefined) {
+    return facts?.noKeys === true ? { SecureBoot: Buffer.from(supported ? [0] : []) } : undefined;
+  }
   using source = openNamedFile(path, "variable store");
   return secureBootVariablesOf(readVariableStore(source), { supported });
+}
+
+/** The first sectors of a disk: the protective table, the header, and 128 entries. */
+function readPartitions(path: string): Buffer {
+  using source = openNamedFile(path, "disk");
+  return source.read(0, Math.min(source.sizeBytes, PARTITION_TABLE_BYTES));
 }
 
 function readNamed(path: string, what: NamedFile): NamedBytes {

@@ -20,13 +20,13 @@ const DEFAULT_WITH_SECURE_BOOT = "qemu-ovmf-secureboot";
  * Reads platforms and the files that they name.
  * @throws CvmError `usage` for a name that there is not; `no-file`; FormatError
  */
-export function selectPlatforms(choice: PlatformChoice, places: PlatformPlaces): ReadyPlatform[] {
+export async function selectPlatforms(choice: PlatformChoice, places: PlatformPlaces): Promise<ReadyPlatform[]> {
   const { names, variableStore } = choice;
   const ready = (name: string) => readPlatform(withFirmware(findPlatform(name, places), choice), { variableStore });
-  if (names.length > 0) return names.map(ready);
-  const platform = ready(DEFAULT);
+  if (names.length > 0) return Promise.all(names.map(ready));
+  const platform = await ready(DEFAULT);
   const isOn = platform.variables !== undefined && isSecureBootOn(platform.variables);
-  return [isOn ? ready(DEFAULT_WITH_SECURE_BOOT) : platform];
+  return [isOn ? await ready(DEFAULT_WITH_SECURE_BOOT) : platform];
 }
 
 function withFirmware(declaration: PlatformDeclaration, { firmware }: PlatformChoice): PlatformDeclaration {

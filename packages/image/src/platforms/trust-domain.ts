@@ -9,8 +9,7 @@ import {
 } from "@cvm-build/measure";
 import { effectiveSections, readKernelRelease, readStubVersion, readUki } from "@cvm-build/uki";
 import type { Bootable } from "./bootable.ts";
-import type { PlatformDeclaration } from "@cvm-build/profile";
-import type { NamedBytes, ReadyPlatform, TeePrediction } from "./ready-platform.ts";
+import { firmwareRelease, type NamedBytes, type ReadyPlatform, type TeePrediction } from "./ready-platform.ts";
 
 /**
  * Predicts the registers of a TD.
@@ -30,7 +29,7 @@ export function predictTrustDomain(
   if (!firmware) return open(["mrtd", ...RTMRS], NO_FIRMWARE);
   const passes = declaration.tdx?.pages === "two-pass" ? "two" : "single";
   const { mrtd, events } = platform.memo.once(`MRTD ${passes}`, () => predictMrtd(firmware.bytes, { passes }));
-  const doubt = missingOf(declaration);
+  const doubt = missingOf(platform);
   const rtmrs =
     doubt === undefined ? predictRtmrs(prediction, tdBootOf(platform, { bootable, firmware })) : open(RTMRS, doubt);
   return {
@@ -42,8 +41,10 @@ export function predictTrustDomain(
 }
 
 /** What RTMRs depend on that the platform does not say. */
-function missingOf({ firmware, machine }: PlatformDeclaration): string | undefined {
-  if (firmware?.release === undefined) return "depends on the firmware's release: firmware: release: of the platform";
+function missingOf(platform: ReadyPlatform): string | undefined {
+  const { machine } = platform.declaration;
+  if (firmwareRelease(platform) === undefined)
+    return "depends on the firmware's release: firmware: release: of the platform";
   return machine.memoryBytes === undefined ? "depends on the size of memory: --memory" : undefined;
 }
 
@@ -56,11 +57,13 @@ const RTMRS = ["rtmr0", "rtmr1", "rtmr2", "rtmr3"];
 const NO_FIRMWARE = "depends on the firmware, and none was named: --firmware, or firmware: file: of the platform";
 
 function tdBootOf(
-  { declaration, ccel }: ReadyPlatform,
+  platform: ReadyPlatform,
   { bootable, firmware }: { bootable: Bootable; firmware: NamedBytes },
 ): TdBoot {
+  const { declaration, ccel } = platform;
   const { memoryBytes = 0, vmm } = declaration.machine;
-  const { release = "", build = "OvmfPkgX64", measuresCc } = declaration.firmware ?? {};
+  const release = firmwareRelease(platform) ?? "";
+  const { build = "OvmfPkgX64", measuresCc } = declaration.firmware ?? {};
   return {
     firmware: {
       file: firmware.bytes,
