@@ -15,7 +15,7 @@ import {
   tdxPlatform,
   tpmPlatform,
 } from "../../packages/image/src/exports/measurements.fixture.ts";
-import { platformMeasurements } from "../../packages/image/src/measurements.ts";
+import { platformMeasurements } from "../../packages/image/src/platforms/measure.ts";
 import { makeFirmware, words } from "../../packages/measure/src/firmware/firmware.fixture.ts";
 import { requirePeers } from "../support/peers.ts";
 import { type DebianRoot, debianRoot } from "../support/trixie-root.ts";
