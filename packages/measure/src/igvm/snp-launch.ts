@@ -140,7 +140,7 @@ function kvmContext(page: Buffer): Buffer {
   const zero = Vmsa.decode(Buffer.alloc(Vmsa.sizeBytes));
   for (const field of Object.keys(zero) as (keyof Vmsa)[]) {
     if (KVM_REGISTERS.has(field) || isSame(vmsa[field], zero[field])) continue;
-    throw refusedByQemu(`a context without ${field}`, String(vmsa[field]));
+    throw refusedByQemu(`a context without ${field}`, "one that sets it");
   }
   if ((vmsa.sevFeatures & 1n) === 0n) throw refusedByQemu("a context with SNP in SEV_FEATURES", "one without");
   if (!KVM_CR0.includes(vmsa.cr0)) throw refusedByQemu("CR0 of 0x30 or 0x31", `0x${vmsa.cr0.toString(16)}`);

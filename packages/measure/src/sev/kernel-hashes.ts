@@ -93,7 +93,7 @@ export function describeHashes({ kernel, initrd, commandLine }: KernelHashes): s
 export function hashTablePages(hashes: KernelHashes, place: { firmware: SevFirmware; sizeBytes: number }): Buffer {
   const offset = hashTableArea(place.firmware).gpa % PAGE_BYTES;
   const pages = Buffer.alloc(place.sizeBytes);
-  if (offset + SevHashTable.sizeBytes > pages.length) throw noRoom(`one that ends after its page`);
+  if (offset + SevHashTable.sizeBytes > pages.length) throw noRoomForHashes("one that ends after its page");
   encodeHashTable(hashes).copy(pages, offset);
   return pages;
 }
@@ -103,12 +103,13 @@ export function hashTablePages(hashes: KernelHashes, place: { firmware: SevFirmw
  * @throws CvmError `sev-launch` where it does not, as QEMU does
  */
 export function hashTableArea({ hashTable }: SevFirmware): { gpa: number; sizeBytes: number } {
-  if (!hashTable) throw noRoom("none");
-  if (hashTable.sizeBytes < SevHashTable.sizeBytes) throw noRoom(`${hashTable.sizeBytes} bytes`);
+  if (!hashTable) throw noRoomForHashes("none");
+  if (hashTable.sizeBytes < SevHashTable.sizeBytes) throw noRoomForHashes(`${hashTable.sizeBytes} bytes`);
   return hashTable;
 }
 
-function noRoom(got: string): CvmError {
+/** The error where firmware does not look at hashes, or does not have them measured. */
+export function noRoomForHashes(got: string): CvmError {
   return new CvmError(
     "sev-launch",
     `cannot predict a launch with kernel hashes: expected firmware with an area for them, got ${got}`,

@@ -123,12 +123,22 @@ describe("a launch of SEV-SNP", () => {
     ],
     ["half a page of firmware", { firmware: FIRMWARE.subarray(2048) }, "got 2048 bytes"],
     ["no firmware", { firmware: Buffer.alloc(0) }, "got 0 bytes"],
-    ["hashes without a page", { firmware: noPage, kernelHashes }, "firmware with a page for the kernel's hashes"],
+    [
+      "hashes without a page",
+      { firmware: noPage, kernelHashes },
+      "an area for them, got one that measures no page of them",
+    ],
     ["hashes without an area", { firmware: noArea, kernelHashes }, "an area for them, got none"],
     ["hashes that leave their page", { firmware: lateArea, kernelHashes }, "one that ends after its page"],
     ["hashes that leave their area", { firmware: smallArea, kernelHashes }, "got 64 bytes"],
     ["an SVSM that does not say where it starts", { svsm }, "an SVSM that says where it starts"],
     ["an SVSM below firmware of unknown size", { svsm, firmware: ofUnknownSize }, "firmware of known size"],
+    ["an SVSM below half a page of variables", { svsm: { ...svsm, varsSizeBytes: 2048 } }, "ends with a page"],
+    [
+      "an SVSM below variables of 4 GiB",
+      { svsm: { ...svsm, varsSizeBytes: 2 ** 32 - 4096 } },
+      "expected SVSM of whole",
+    ],
     ["an SVSM on EC2", { svsm, vmm: "ec2" }, "expected QEMU"],
   ])("is not predicted with %s", (_, options, message) => {
     expect(() => digestWith(options)).toThrow(message);

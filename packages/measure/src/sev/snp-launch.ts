@@ -13,6 +13,7 @@ import {
   hashTablePages,
   type KernelHashes,
   type KernelHashInputs,
+  noRoomForHashes,
 } from "./kernel-hashes.ts";
 import { missing } from "./launch-error.ts";
 import { addRegion, EMPTY_LAUNCH_DIGEST, type Launch, type LaunchRegion, regionEvent } from "./launch-pages.ts";
@@ -63,10 +64,9 @@ export function predictSnpLaunch(options: SnpLaunchOptions): Launch {
 export function predictSnpLaunches(options: Omit<SnpLaunchOptions, "vcpus">, counts: readonly number[]): Launch[] {
   for (const count of counts) checkCount(count);
   const before = options.svsm ? svsmRegions(options, options.svsm) : firmwareRegions(options);
-  const regions = [...before.regions];
   let current = before.start;
-  for (const region of regions) current = addRegion(current, region);
-  const events: MeasuredEvent[] = [...before.events, ...regions.map(regionEvent)];
+  for (const region of before.regions) current = addRegion(current, region);
+  const events: MeasuredEvent[] = [...before.events, ...before.regions.map(regionEvent)];
   const values = [current];
   const most = Math.max(0, ...counts);
   const [bsp, ap] = vcpuPages(options, { ...before, most });
@@ -157,6 +157,7 @@ function startAfter({ launchDigest, event }: MeasuredFirmware): Pick<Beginning, 
 }
 
 function imageRegion(data: Buffer, { end, name, path }: { end: number; name: string; path?: string }): LaunchRegion {
+  if (end % PAGE_BYTES !== 0) throw missing(`room for the ${name} that ends with a page`, `0x${end.toString(16)}`);
   if (data.length === 0 || data.length % PAGE_BYTES !== 0 || data.length > Math.min(MAX_FIRMWARE_BYTES, end)) {
     throw missing(`${name} of whole pages, at most ${MAX_FIRMWARE_BYTES} bytes`, `${data.length} bytes`);
   }
@@ -174,11 +175,12 @@ function metadataRegions(
 ): LaunchRegion[] {
   const { metadata } = firmware;
   if (!metadata) throw missing("firmware with SEV metadata");
-  if (metadata.some(({ sizeBytes }) => sizeBytes === 0))
+  if (metadata.some(({ sizeBytes }) => sizeBytes === 0)) {
     throw missing("firmware for SEV-SNP", "one that asks for no pages");
+  }
   const { CPUID, SNP_KERNEL_HASHES } = SEV_METADATA_TYPES;
   if (hashes && !metadata.some(({ type }) => type === SNP_KERNEL_HASHES)) {
-    throw missing("firmware with a page for the kernel's hashes");
+    throw noRoomForHashes("one that measures no page of them");
   }
   const isCpuid = ({ type }: SevMetadataItem) => type === CPUID;
   const ordered = vmmRules(vmm).cpuidLast
