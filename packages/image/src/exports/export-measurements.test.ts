@@ -6,7 +6,7 @@ import { EXPORT_FORMATS, type ExportFormatName } from "./export-formats.ts";
 import { exportMeasurements } from "./export-measurements.ts";
 import type { ExportRequest } from "./export-request.ts";
 import { makeMeasurements, sha384, snpPlatform, tdxPlatform, tpmPlatform } from "./measurements.fixture.ts";
-import { readMeasurements } from "./read-measurements.ts";
+import { readMeasurements } from "../read-measurements.ts";
 
 const FORMATS = Object.keys(EXPORT_FORMATS) as ExportFormatName[];
 const TDX_FIELDS = { xfam: "e702060000000000", tdAttributes: "0000001000000000" };
@@ -127,12 +127,22 @@ describe("refused", () => {
   });
   const onlySha384 = tdxPlatform("azure-tdx", { registers: { pcr: { sha384: { 4: sha384("4") } } } });
 
+  const unmeasured = tdxPlatform("azure-tdx", {
+    unmeasured: [{ path: "kernel", reason: "handed over without a measurement" }],
+  });
+
   test.each<[string, PlatformMeasurements, Partial<ExportRequest>, string]>([
     ["everything floated", tdx, { pin: ["mrtd"], float: ["mrtd"] }, "expected a register to compare, got none"],
     ["RTMRs without MRTD", tdx, { pin: ["rtmr1", "rtmr2"] }, "expected MRTD beside RTMRs, got only rtmr1, rtmr2"],
     ["RTMRs, MRTD floated", tdx, { float: ["mrtd"] }, "expected MRTD beside RTMRs"],
     ["MRTD alone", tdx, { pin: ["mrtd"] }, "expected a register that differs from image to image, got only mrtd"],
     ["MRTD and a register of the host", tdx, { pin: ["mrtd", "rtmr0"] }, "with which a verifier accepts any image"],
+    [
+      "a kernel that nothing measures",
+      unmeasured,
+      {},
+      "got one in which kernel is not: handed over without a measurement",
+    ],
     ["registers as at power-on", tdx, { pin: ["mrtd", "rtmr3"] }, "with which a verifier accepts any image"],
     ["what holds nothing", tdxPlatform("azure-tdx"), { pin: ["pcr12", "pcr13"] }, "got only pcr12, pcr13"],
     ["a register without a value", unknownRtmr0, {}, "expected a predicted value, got none: ACPI tables of the host"],

@@ -72,6 +72,8 @@ export interface PinnedPlatform {
   traits: PlatformTraits;
   registers: readonly PinnedRegister[];
   events: readonly PublishedEvent[];
+  /** What starts without leaving a trace in a register of the TPM. */
+  unmeasured: readonly { path: string; reason: string }[];
 }
 
 /** What a format's encoder gets. */

@@ -57,7 +57,7 @@ export function pinRegisters(
     else left.push(leave(open?.reason ?? "nothing extends it on this platform", name));
   }
   registers.sort((a, b) => carried.indexOf(a.name) - carried.indexOf(b.name));
-  const platform = { name: measured.name, traits, registers, events: measured.events };
+  const platform = pinnedPlatform(measured, registers);
   refuseWeakPins(platform, format);
   return { platform, left };
 }
@@ -66,7 +66,12 @@ export function pinRegisters(
 function wholePlatform(measured: PlatformMeasurements, carried: readonly RegisterName[]): PinnedPlatform {
   const all = carried.map((name) => ({ name, values: legalValues(measured, name) }));
   const registers = all.filter(({ values }) => values.length > 0);
-  return { name: measured.name, traits: traitsOf(measured), registers, events: measured.events };
+  return pinnedPlatform(measured, registers);
+}
+
+function pinnedPlatform(measured: PlatformMeasurements, registers: readonly PinnedRegister[]): PinnedPlatform {
+  const { name, events, unmeasured = [] } = measured;
+  return { name, traits: traitsOf(measured), registers, events, unmeasured };
 }
 
 /** The values that a register may legally have: none where it is not predicted. */

@@ -25,8 +25,16 @@ export function refuseWeakPins(platform: PinnedPlatform, format: ExportFormatNam
       hint: "name registers that are predicted with --pin, or float fewer",
     });
   }
-  if (OF_AN_IMAGE.some((pcr) => extended.has(pcr))) return;
   if (extended.has("launchDigest") && !isLaunchOfFirmware(platform)) return;
+  const [unmeasured] = platform.unmeasured;
+  if (unmeasured) {
+    throw exportError(what, {
+      expected: "a boot of which everything is measured",
+      got: `one in which ${unmeasured.path} is not: ${unmeasured.reason}`,
+      hint: "boot the image from an EFI system partition, or sign its kernel",
+    });
+  }
+  if (OF_AN_IMAGE.some((pcr) => extended.has(pcr))) return;
   const isQuoted = traits.tee === "tdx" && (extended.has("rtmr1") || extended.has("rtmr2"));
   if (isQuoted && extended.has("mrtd")) return;
   if (isQuoted) {

@@ -1,7 +1,7 @@
 import { canonicalJson, FormatError } from "@cvm-build/bytes";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { makeMeasurements, sha384, snpPlatform, tdxPlatform, tpmPlatform } from "./measurements.fixture.ts";
+import { makeMeasurements, sha384, snpPlatform, tdxPlatform, tpmPlatform } from "./exports/measurements.fixture.ts";
 import { readMeasurements } from "./read-measurements.ts";
 
 const ALTERNATIVES = [
