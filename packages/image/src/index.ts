@@ -9,6 +9,8 @@ export { type ReplayReport } from "./evidence/replay-log.ts";
 export { type LogVerification, type VerifyLogRequest } from "./evidence/verify-log.ts";
 export { type QuoteVerification, type RegisterVerdict, type VerifyQuoteRequest } from "./evidence/verify-quote.ts";
 export { type MeasureRequest } from "./examine.ts";
+export { EXPORT_FORMATS, type ExportFormatName } from "./exports/export-formats.ts";
+export { type ExportImageRequest, type ImageExport } from "./exports/export-image.ts";
 export { type FileExplanation } from "./explain/explain-file.ts";
 export { type ExplainedEvent, type RegisterExplanation } from "./explain/explain-register.ts";
 export { type Explanation, type ExplainRequest } from "./explain/explain.ts";
@@ -36,6 +38,7 @@ export {
   bootImage,
   diffImages,
   explainImage,
+  exportImage,
   inspectImage,
   lockImage,
   makeKeys,

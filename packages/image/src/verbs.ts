@@ -7,6 +7,7 @@ import type { ReplayReport } from "./evidence/replay-log.ts";
 import type { LogVerification, VerifyLogRequest } from "./evidence/verify-log.ts";
 import type { QuoteVerification, VerifyQuoteRequest } from "./evidence/verify-quote.ts";
 import type { MeasureRequest } from "./examine.ts";
+import type { ExportImageRequest, ImageExport } from "./exports/export-image.ts";
 import type { Explanation, ExplainRequest } from "./explain/explain.ts";
 import type { KeysReport, KeysRequest } from "./keys.ts";
 import type { LockReport, LockRequest } from "./lock.ts";
@@ -33,6 +34,11 @@ export async function inspectImage(request: { image: string }, surroundings: Sur
 /** Predicts the registers of an image on platforms, from its own bytes. */
 export async function measureImage(request: MeasureRequest, surroundings: Surroundings): Promise<Measurements> {
   return (await import("./examine.ts")).measureImage(request, surroundings);
+}
+
+/** Measures an image, and writes its reference values as verifiers read them. */
+export async function exportImage(request: ExportImageRequest, surroundings: Surroundings): Promise<ImageExport> {
+  return (await import("./exports/export-image.ts")).exportImage(request, surroundings);
 }
 
 /** Explains registers of an image, or a file of it. */

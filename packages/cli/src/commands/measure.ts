@@ -1,9 +1,19 @@
 import { HASH_ALGORITHMS } from "@cvm-build/bytes";
-import { measureImage, type MeasureRequest, type Surroundings } from "@cvm-build/image";
+import {
+  EXPORT_FORMATS,
+  exportImage,
+  type ExportFormatName,
+  type ExportImageRequest,
+  type ImageExport,
+  measureImage,
+  type MeasureRequest,
+  type Surroundings,
+} from "@cvm-build/image";
 import type { Argv } from "yargs";
 import type { Command, Flags, Outcome } from "../command.ts";
 import { text, texts } from "../flags.ts";
 import { numbersOf, sizesOf } from "../number-list.ts";
+import { renderExport } from "../render/export.ts";
 import { renderMeasurements } from "../render/measurements.ts";
 
 /** `cvm-build measure`: the registers of a finished image on platforms, from its own bytes. */
@@ -15,13 +25,14 @@ export const measure: Command = {
     ["$0 measure some.efi --variable-store keys/OVMF_VARS.fd", "where Secure Boot is on: PCR 7 too"],
     ["$0 measure some.efi --phases enter-initrd:leave-initrd:sysinit:ready --bank sha256", "one bank, four phases"],
     ["$0 measure some.efi --platform qemu-snp --firmware OVMF.fd --cpus 1-64", "64 launch digests"],
+    ["$0 measure some.efi --platform gcp-tdx --format attested-tls --output-dir values", "what a verifier reads"],
     [
       "$0 measure bzImage --initrd rootfs.cpio.gz --command-line 'console=hvc0' --platform mine",
       "a kernel, by -kernel",
     ],
   ],
   flags: (parser) =>
-    platformFlags(parser)
+    exportFlags(platformFlags(parser))
       .positional("image", { type: "string", describe: "A UKI, or a kernel", demandOption: true })
       .option("initrd", { type: "string", requiresArg: true, describe: "A kernel's initrd" })
       .option("command-line", {
@@ -37,19 +48,72 @@ export const measure: Command = {
       }),
   async run(flags: Flags, surroundings: Surroundings): Promise<Outcome> {
     const [initrd, commandLine] = [text(flags, "initrd"), text(flags, "command-line")];
-    const report = await measureImage(
-      {
-        image: text(flags, "image") ?? "",
-        ...(initrd !== undefined && { initrd }),
-        ...(commandLine !== undefined && { commandLine }),
-        phases: (text(flags, "phases") ?? "").split(":").filter(Boolean),
-        ...platformChoiceOf(flags),
-      },
-      surroundings,
-    );
+    const request: MeasureRequest = {
+      image: text(flags, "image") ?? "",
+      ...(initrd !== undefined && { initrd }),
+      ...(commandLine !== undefined && { commandLine }),
+      phases: (text(flags, "phases") ?? "").split(":").filter(Boolean),
+      ...platformChoiceOf(flags),
+    };
+    const wanted = exportOf(flags);
+    if (wanted) {
+      const exported = await exportImage({ measure: request, ...wanted }, surroundings);
+      return { json: exportJson(exported), text: (painter) => renderExport(exported, painter), exitCode: 0 };
+    }
+    const report = await measureImage(request, surroundings);
     return { json: report, text: (painter) => renderMeasurements(report, painter), exitCode: 0 };
   },
 };
+
+function exportFlags(parser: Argv): Argv {
+  return parser
+    .option("format", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      choices: Object.keys(EXPORT_FORMATS),
+      describe: "Reference values as a verifier reads them; several may be given",
+      default: [],
+    })
+    .option("output-dir", { type: "string", requiresArg: true, describe: "Where these go [default: standard output]" })
+    .option("pin", {
+      type: "string",
+      requiresArg: true,
+      describe: "Registers that a verifier is to compare, such as pcr4,pcr11 [default: the format's]",
+    })
+    .option("float", { type: "string", requiresArg: true, describe: "Registers that are left to the host" })
+    .option("producer", { type: "string", requiresArg: true, describe: "Who publishes the values" });
+}
+
+/** What the flags want exported, or undefined where they want registers shown. */
+function exportOf(flags: Flags): Omit<ExportImageRequest, "measure"> | undefined {
+  const formats = Object.keys(EXPORT_FORMATS).filter((format): format is ExportFormatName =>
+    texts(flags, "format").includes(format),
+  );
+  if (formats.length === 0) return undefined;
+  const [pin, float] = [text(flags, "pin"), text(flags, "float")];
+  const [producer, outputDirectory] = [text(flags, "producer"), text(flags, "output-dir")];
+  return {
+    export: {
+      formats,
+      ...(pin !== undefined && { pin: pin.split(",") }),
+      ...(float !== undefined && { float: float.split(",") }),
+      ...(producer !== undefined && { producer: { name: producer } }),
+    },
+    ...(outputDirectory !== undefined && { outputDirectory }),
+  };
+}
+
+function exportJson({ files, pinned, left }: ImageExport) {
+  return {
+    files: files.map(({ bytes, path, ...file }) => ({
+      ...file,
+      ...(path === undefined ? { base64: bytes.toString("base64") } : { path }),
+    })),
+    pinned,
+    left,
+  };
+}
 
 /** Flags of the commands that predict registers of platforms. */
 export function platformFlags(parser: Argv): Argv {
