@@ -3,6 +3,8 @@ import { registerTitle, renderUnpredicted } from "./measurements.ts";
 import type { Painter } from "./painter.ts";
 import { renderTable } from "./table.ts";
 
+/** The bank that people compare by eye; all are in the JSON. */
+const SHOWN_BANK = "sha256";
 /** Hex digits of a digest that tell events apart on a screen. */
 const DIGITS_SHOWN = 16;
 
@@ -53,20 +55,20 @@ export function renderAgreement(agreement: LogAgreement, painter: Painter): stri
       : `${painter("red", "the log does not lead to the machine's registers:")} ${title(differing)}\n`,
     repeatedEvents > 0 ? `${repeatedEvents} events were left out that the log holds twice\n` : "",
     unlogged.length > 0
-      ? painter(
-          "yellow",
-          `the log tells nothing of ${unlogged.map(registerTitle).join(", ")}, which are not at their start\n`,
-        )
+      ? painter("yellow", `the log tells nothing of what was extended into ${unlogged.map(registerTitle).join(", ")}\n`)
       : "",
   ].join("");
 }
 
 function renderDiffering(register: VerifiedRegister, painter: Painter): string {
   const { comparedBanks, differingBanks, difference, reachedPhase } = register;
-  const values = differingBanks.flatMap(({ bank, predicted, real }) => [
-    [bank, "predicted", painter("green", predicted)],
-    ["", "real", painter("red", real)],
-  ]);
+  const shown = differingBanks.find(({ bank }) => bank === SHOWN_BANK) ?? differingBanks[0];
+  const values = shown
+    ? [
+        [shown.bank, "predicted", painter("green", shown.predicted)],
+        ["", "real", painter("red", shown.real)],
+      ]
+    : [];
   return [
     `\n${painter("bold", registerTitle(register.register))}\n`,
     renderTable([{ heading: "" }, { heading: "" }, { heading: "" }], values),

@@ -81,9 +81,11 @@ describe("verifyQuote", () => {
 
   it("knows it from the log that leads to the digest", () => {
     const real = [event("pcr4", "45"), ...logged.slice(1)];
-    const report = verify(quoteOf(fold(real, "pcr4"), pcr11(all)), { log: makeLog(real) });
+    const platform = { ...published, registers: { pcr: { sha256: { 4: pcr4, 9: digestOf("99"), 11: pcr11(all) } } } };
+    const report = verify(quoteOf(fold(real, "pcr4"), pcr11(all)), { log: makeLog(real), platform });
     expect(report).toMatchObject({ agrees: false, unresolved: [], log: { agreement: { agrees: true } } });
     expect(report.registers.map(({ verdict }) => verdict)).toEqual(["differs", "equal"]);
+    expect(report.log?.registers.map(({ register }) => register)).toEqual(["pcr4", "pcr11"]);
     expect(report.log?.registers[0]?.difference).toMatchObject({
       kind: "changed",
       predicted: { source: { file: "file-44", package: "linux" } },
