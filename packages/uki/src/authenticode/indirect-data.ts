@@ -40,7 +40,7 @@ export function readIndirectData(content: DerValue | undefined): IndirectData {
   fields.take(DerTag.sequence, "data");
   const info = new DerFields(fields.take(DerTag.sequence, "messageDigest"), DerTag.sequence, "DigestInfo");
   fields.end();
-  const { algorithm } = readAlgorithm(info.take(DerTag.sequence, "digestAlgorithm"));
+  const algorithm = readAlgorithm(info.take(DerTag.sequence, "digestAlgorithm"));
   const { contents } = info.take(DerTag.octetString, "digest");
   info.end();
   return { digestAlgorithm: algorithm, digest: contents };

@@ -1,4 +1,4 @@
-import { DerTag, type DerValue } from "@cvm-build/bytes";
+import { DerTag, type DerValue, FormatError } from "@cvm-build/bytes";
 import { decodeObjectIdentifier, decodeSmallInteger, DerFields, readDerWhole } from "../asn1/reader.ts";
 import { constructedTag, primitiveTag } from "../asn1/writer.ts";
 import { OID } from "./format.ts";
@@ -30,7 +30,7 @@ export function readCertificateFields(certificate: Buffer): CertificateFields {
   const tbs = new DerFields(outer.take(DerTag.sequence, "tbsCertificate"), DerTag.sequence, "TBSCertificate");
   tbs.takeIf(constructedTag(0));
   const serialNumber = tbs.take(DerTag.integer, "serialNumber").encoded;
-  const { algorithm: signatureAlgorithm } = readAlgorithm(tbs.take(DerTag.sequence, "signature"));
+  const signatureAlgorithm = readAlgorithm(tbs.take(DerTag.sequence, "signature"));
   const issuer = tbs.take(DerTag.sequence, "issuer").encoded;
   tbs.take(DerTag.sequence, "validity");
   const subject = tbs.take(DerTag.sequence, "subject").encoded;
@@ -46,18 +46,19 @@ export function readCertificateFields(certificate: Buffer): CertificateFields {
 }
 
 /**
- * Reads an `AlgorithmIdentifier`.
+ * Reads an `AlgorithmIdentifier`, whose parameters say nothing that its users do not know.
+ * @returns object identifier
  * @throws FormatError
  * @see RFC 5280, 4.1.1.2
  */
-export function readAlgorithm(value: DerValue): { algorithm: string; parameters?: DerValue } {
+export function readAlgorithm(value: DerValue | undefined): string {
   const fields = new DerFields(value, DerTag.sequence, "AlgorithmIdentifier");
   const oid = fields.take(DerTag.objectIdentifier, "algorithm").contents;
-  const [parameters] = fields.takeRest();
-  return {
-    algorithm: decodeObjectIdentifier(oid, fields.place("algorithm")),
-    ...(parameters && { parameters }),
-  };
+  const [parameters, ...more] = fields.takeRest();
+  if (more.length > 0 || (parameters?.tag === DerTag.null && parameters.contents.length > 0)) {
+    throw new FormatError(fields.place("parameters"), "expected one value, and NULL without contents");
+  }
+  return decodeObjectIdentifier(oid, fields.place("algorithm"));
 }
 
 interface Extension {

@@ -25,10 +25,15 @@ function signerInfo(attributes = 1): Buffer {
   );
 }
 
-function signedData(parts: { certificates?: Buffer[]; signers?: Buffer[]; more?: Buffer[] }): Buffer {
+function signedData(parts: {
+  digests?: Buffer[];
+  certificates?: Buffer[];
+  signers?: Buffer[];
+  more?: Buffer[];
+}): Buffer {
   return sequence(
     integer(1),
-    setOf(digestAlgorithm),
+    setOf(...(parts.digests ?? [digestAlgorithm])),
     sequence(objectIdentifier(OID.data)),
     ...(parts.certificates ? [constructed(0, ...parts.certificates)] : []),
     encodeDer(DerTag.set, Buffer.concat(parts.signers ?? [])),
@@ -82,6 +87,22 @@ describe("readSignedData", () => {
       }),
       "expected a certificate that OpenSSL reads",
     ],
+    [
+      "a digest that is none",
+      signedData({ digests: [sequence(integer(1))] }),
+      "AlgorithmIdentifier.algorithm: expected tag 0x6, got 0x2",
+    ],
+    [
+      "an algorithm with more than parameters",
+      signedData({ digests: [sequence(objectIdentifier(DIGEST_OID.sha256), NULL, NULL)] }),
+      "AlgorithmIdentifier.parameters: expected one value",
+    ],
+    [
+      "a NULL with contents",
+      signedData({ digests: [sequence(objectIdentifier(DIGEST_OID.sha256), encodeDer(DerTag.null, Buffer.of(1)))] }),
+      "AlgorithmIdentifier.parameters: expected one value, and NULL without contents",
+    ],
+    ["17 digests", signedData({ digests: Array.from({ length: 17 }, () => digestAlgorithm) }), "at most 16, got 17"],
     [
       "33 certificates",
       signedData({ certificates: Array.from({ length: 33 }, () => leaf.certificate.raw) }),

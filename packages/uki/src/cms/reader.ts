@@ -8,6 +8,8 @@ import { MAX_CERTIFICATES, MAX_SIGNED_DATA_BYTES, MAX_SIGNERS, OID } from "./for
 /** A signature with what it is over, decoded and not yet verified. */
 export interface SignedData {
   version: number;
+  /** Object identifiers of the digests that signers use. */
+  digestAlgorithms: string[];
   /** Object identifier of what is signed. */
   contentType: string;
   /** What is signed; absent where it is elsewhere. */
@@ -55,15 +57,17 @@ export function readSignedData(bytes: Buffer): SignedData {
   }
   const fields = new DerFields(unwrap(readDerWhole(bytes, "SignedData")), DerTag.sequence, "SignedData");
   const version = decodeSmallInteger(fields.take(DerTag.integer, "version"), fields.place("version"));
-  fields.take(DerTag.set, "digestAlgorithms");
+  const digests = new DerFields(fields.take(DerTag.set, "digestAlgorithms"), DerTag.set, "DigestAlgorithms").takeRest();
   const encapsulated = readEncapsulated(fields.take(DerTag.sequence, "encapContentInfo"));
   const certificates = fields.takeIf(constructedTag(0));
   fields.takeIf(constructedTag(1));
   const signers = new DerFields(fields.take(DerTag.set, "signerInfos"), DerTag.set, "SignerInfos").takeRest();
   fields.end();
+  atMost(digests, MAX_SIGNERS, "digestAlgorithms");
   atMost(signers, MAX_SIGNERS, "signerInfos");
   return {
     version,
+    digestAlgorithms: digests.map(readAlgorithm),
     ...encapsulated,
     certificates: certificates ? readCertificateSet(certificates) : [],
     signers: signers.map(readSignerInfo),
@@ -109,14 +113,14 @@ function readCertificateSet(value: DerValue): X509Certificate[] {
 /** @see RFC 5652, 5.3 */
 function readSignerInfo(value: DerValue): SignerInfo {
   const fields = new DerFields(value, DerTag.sequence, "SignerInfo");
-  fields.take(DerTag.integer, "version");
+  decodeSmallInteger(fields.take(DerTag.integer, "version"), fields.place("version"));
   const sid = new DerFields(fields.take(DerTag.sequence, "sid"), DerTag.sequence, "IssuerAndSerialNumber");
   const issuer = sid.take(DerTag.sequence, "issuer").encoded;
   const serialNumber = sid.take(DerTag.integer, "serialNumber").encoded;
   sid.end();
-  const { algorithm: digestAlgorithm } = readAlgorithm(fields.take(DerTag.sequence, "digestAlgorithm"));
+  const digestAlgorithm = readAlgorithm(fields.take(DerTag.sequence, "digestAlgorithm"));
   const signed = fields.takeIf(constructedTag(0));
-  const { algorithm: signatureAlgorithm } = readAlgorithm(fields.take(DerTag.sequence, "signatureAlgorithm"));
+  const signatureAlgorithm = readAlgorithm(fields.take(DerTag.sequence, "signatureAlgorithm"));
   const signature = fields.take(DerTag.octetString, "signature").contents;
   const unsigned = fields.takeIf(constructedTag(1));
   fields.end();

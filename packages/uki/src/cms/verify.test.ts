@@ -82,15 +82,22 @@ describe("verifySignedData", () => {
 
   it("refuses algorithms that contradict the key, and digests that it does not know", async () => {
     const signed = readSignedData(await encodeSignedData(signedDataRequest()));
-    const problemOf = (change: { digestAlgorithm?: string; signatureAlgorithm?: string }) => {
+    const problemOf = (
+      change: { digestAlgorithm?: string; signatureAlgorithm?: string },
+      digestAlgorithms = signed.digestAlgorithms,
+    ) => {
       const signers = signed.signers.map((signer) => ({ ...signer, ...change }));
-      return verifySignedData({ ...signed, signers }, { trusted: [] })[0]?.problem;
+      return verifySignedData({ ...signed, signers, digestAlgorithms }, { trusted: [] })[0]?.problem;
     };
     expect(problemOf({ digestAlgorithm: "1.3.14.3.2.26" })).toBe(
       "expected sha256, sha384, sha512, got digest 1.3.14.3.2.26",
     );
     expect(problemOf({ signatureAlgorithm: "1.2.840.10045.4.3.2" })).toMatch(/^expected signature algorithm/);
-    expect(problemOf({ digestAlgorithm: "2.16.840.1.101.3.4.2.2" })).toMatch(/^expected the digest of this content/);
+    const sha384 = { digestAlgorithm: "2.16.840.1.101.3.4.2.2" };
+    expect(problemOf(sha384, [sha384.digestAlgorithm])).toMatch(/^expected the digest of this content/);
+    // As sbverify, which finds no digest to compute.
+    expect(problemOf({}, [sha384.digestAlgorithm])).toBe("expected sha256 among the signature's digests");
+    expect(problemOf({}, [])).toBe("expected sha256 among the signature's digests");
   });
 });
 

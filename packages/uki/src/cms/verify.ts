@@ -73,6 +73,9 @@ interface Material {
 function findProblem(signed: SignedData, signer: SignerInfo, material: Material): string | undefined {
   const { content, hash, kind, publicKey } = material;
   if (!hash) return `expected ${SIGNATURE_HASHES.join(", ")}, got digest ${signer.digestAlgorithm}`;
+  // Firmware and OpenSSL compute the digests that are named there, and no other.
+  if (!signed.digestAlgorithms.includes(signer.digestAlgorithm))
+    return `expected ${hash} among the signature's digests`;
   const algorithms =
     kind === "rsa" ? [RSA_ENCRYPTION, RSA_WITH_DIGEST[hash]] : [EC_PUBLIC_KEY, ECDSA_WITH_DIGEST[hash]];
   if (!algorithms.includes(signer.signatureAlgorithm)) {

@@ -60,7 +60,7 @@ export function readTimestamp(token: Buffer): Timestamp {
   fields.take(DerTag.integer, "version");
   fields.take(DerTag.objectIdentifier, "policy");
   const imprint = new DerFields(fields.take(DerTag.sequence, "messageImprint"), DerTag.sequence, "MessageImprint");
-  const { algorithm: digestAlgorithm } = readAlgorithm(imprint.take(DerTag.sequence, "hashAlgorithm"));
+  const digestAlgorithm = readAlgorithm(imprint.take(DerTag.sequence, "hashAlgorithm"));
   const digest = imprint.take(DerTag.octetString, "hashedMessage").contents;
   fields.take(DerTag.integer, "serialNumber");
   const time = decodeTime(fields.take(DerTag.generalizedTime, "genTime"));
