@@ -71,7 +71,10 @@ function pathOf(run: Run, log: EventLog): BootPath {
     return { kind: "kernel-bzimage", kernel: image, ...commandLine, ...(initrd !== null && { initrd: STAND_IN }) };
   }
   const { "/EFI/BOOT/BOOTX64.EFI": loader = "", ...others } = run.disk?.esp_files ?? {};
-  const place = (path: string) => ({ path, content: path === "/initrd.cpio" ? STAND_IN : bytesSource(makeKernel("6.12")) });
+  const place = (path: string) => ({
+    path,
+    content: path === "/initrd.cpio" ? STAND_IN : bytesSource(makeKernel("6.12")),
+  });
   if (loader.startsWith("grub")) {
     const grub = makePe({ sections: [{ name: ".sbat", content: GRUB_SBAT }] });
     return {

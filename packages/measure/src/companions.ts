@@ -35,6 +35,8 @@ interface Bundle {
 }
 
 const GLOBAL_ADDONS = "/loader/addons/";
+/** Printable ASCII that does not begin with a dot, at most as long as Linux has names. */
+const NAME = /^(?!\.)[ -.0-~]{1,255}$/;
 const EXTENSION = { directoryMode: 0o555, fileMode: 0o444 } as const;
 const SYSEXT = { ...EXTENSION, prefix: ".extra/sysext", pcr: 13 } as const;
 const CONFEXT = { ...EXTENSION, prefix: ".extra/confext", pcr: 12 } as const;
@@ -127,11 +129,17 @@ function folderPath(folder: Bundle["folder"], ukiPath: string): string {
   return folder === "uki" ? `${ukiPath}.extra.d/` : `/loader/${folder}/`;
 }
 
+/** Files of a folder that the stub looks at, sorted. FAT knows no case; the stub passes over hidden and odd names. */
 function inFolder(files: readonly EspFile[], folder: string): { name: string; file: EspFile }[] {
   const found = files.flatMap((file) => {
     const name = file.path.slice(folder.length);
-    return file.path.startsWith(folder) && name !== "" && !name.includes("/") ? [{ name, file }] : [];
+    const isInside = lowerCase(file.path.slice(0, folder.length)) === lowerCase(folder);
+    return isInside && NAME.test(name) ? [{ name, file }] : [];
   });
   found.sort((a, b) => compareCodeUnits(a.name, b.name));
   return found;
+}
+
+function lowerCase(path: string): string {
+  return path.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }

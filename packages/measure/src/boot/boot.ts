@@ -4,6 +4,7 @@ import type { EspFile } from "../companions.ts";
 import type { EventSource } from "../event.ts";
 import type { SecureBootVariables } from "../secure-boot-variables.ts";
 import type { GrubPath } from "./grub.ts";
+import type { ShimStart } from "./shim.ts";
 
 /** What firmware starts, and from where. */
 export type BootPath = EspPath | SystemdBootPath | KernelUkiPath | KernelPath | GrubPath;
@@ -25,6 +26,8 @@ export interface EspPath extends UkiStart {
   ukiPath?: string;
   /** Other files of the partition: add-ons, credentials, extensions. */
   companions?: readonly EspFile[];
+  /** What firmware starts in its place, and what then starts it. */
+  shim?: ShimStart;
 }
 
 /** Firmware starts systemd-boot from an EFI system partition, and systemd-boot a UKI. */
@@ -38,6 +41,8 @@ export interface SystemdBootPath extends UkiStart {
   ukiPath: string;
   /** Other files of the partition: `/loader/loader.conf`, add-ons, credentials, extensions. */
   companions?: readonly EspFile[];
+  /** What firmware starts in its place, and what then starts it. */
+  shim?: ShimStart;
 }
 
 /** QEMU hands a UKI to firmware: `-kernel`, with `commandLine` for `-append`. */
@@ -88,6 +93,8 @@ export interface Boot {
   banks: readonly HashAlgorithm[];
   /** Boot phases that userspace reaches, in order; empty where the initrd has no systemd. */
   phases: readonly string[];
+  /** Whether the initrd's systemd draws a line in most registers, as 261 and later do. Default: false. */
+  hasOsSeparator?: boolean;
   /** What firmware's Secure Boot variables hold; `false` where it is off and they are not known. */
   secureBoot: false | { variables: SecureBootVariables };
   firmware?: FirmwareFacts;

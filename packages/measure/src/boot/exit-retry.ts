@@ -26,9 +26,9 @@ export function exitAlternatives(events: readonly MeasuredEvent[], banks: readon
     register: "pcr5",
     digests: Object.fromEntries(banks.map((bank) => [bank, digest(bank, Buffer.from(text, "latin1")).toString("hex")])),
   });
-  // The last two are the attempt that succeeds.
-  const before = own.slice(0, -2);
-  const retried = [...before, ...[ACTIONS.exit, ACTIONS.exitFailed, ACTIONS.exit, ACTIONS.exitSucceeded].map(action)];
+  const success = own.findIndex(({ label }) => label === ACTIONS.exitSucceeded);
+  const again = [ACTIONS.exitFailed, ACTIONS.exit].map(action);
+  const retried = [...own.slice(0, success), ...again, ...own.slice(success)];
   const values = [own, retried].map((list) => {
     const registers = replay(list, { banks });
     return Object.fromEntries(banks.map((bank) => [bank, registers[bank]?.[5]]));

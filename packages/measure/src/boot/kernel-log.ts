@@ -4,6 +4,7 @@ import type { Unmeasured } from "../prediction.ts";
 import { readWhole } from "../read-whole.ts";
 import type { Boot, KernelPath } from "./boot.ts";
 import { partsOfImage } from "./firmware-log.ts";
+import { FIRST_KERNEL, kernelBefore } from "./kernel-version.ts";
 import { isKernelPatched, patchKernel } from "./patched-kernel.ts";
 import type { BootDraft } from "./predict-boot.ts";
 import { isAtLeast } from "./version.ts";
@@ -40,6 +41,8 @@ export function addKernel(path: KernelPath, log: BootDraft): Unmeasured[] {
     firmware.addImage(image, { fromDisk: false });
   }
   firmware.addBootAttempts();
+  const release = kernelBefore(FIRST_KERNEL, path.kernel);
+  if (release !== undefined) open.leave([9], `what Linux ${release} measures was not verified; ${FIRST_KERNEL} was`);
   const options = refusal === undefined ? loadOptions(path, log) : "";
   if (options !== "") addLoadOptions(draft, options, { constant: "-append" });
   if (path.initrd && path.initrd.sizeBytes > 0) {

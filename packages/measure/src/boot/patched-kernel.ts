@@ -63,7 +63,7 @@ export function patchKernel(kernel: ByteSource, placement: KernelPlacement): Buf
   const header = SetupHeader.decode(bytes, SETUP_HEADER_OFFSET);
   if (header.header !== SETUP_HEADER_MAGIC) return bytes;
   if (header.version < FIRST_PROTOCOL || (header.loadFlags & LOADED_HIGH) === 0) {
-    const expected = `boot protocol 2.03 or later, loaded at 1 MiB, got 0x${header.version.toString(16)}`;
+    const expected = `expected boot protocol 2.03 or later, loaded at 1 MiB, got 0x${header.version.toString(16)}`;
     throw new FormatError({ record: "SetupHeader", field: "version", offsetBytes: SETUP_HEADER_OFFSET }, expected);
   }
   const videoMode = videoModeOf(placement.commandLine);

@@ -12,7 +12,9 @@ import { FirmwareLog } from "./firmware-log.ts";
 import { addGrub } from "./grub.ts";
 import { addKernel } from "./kernel-log.ts";
 import { OpenRegisters } from "./open-registers.ts";
+import { addOsSeparator } from "./os-separator.ts";
 import { leavePlatformOpen } from "./platform-doubts.ts";
+import { addShim } from "./shim.ts";
 import { addStub } from "./stub-log.ts";
 import { addSystemdBoot } from "./systemd-boot.ts";
 
@@ -57,6 +59,13 @@ export async function predictBoot(boot: Boot): Promise<Prediction> {
   const hasPhases = kind !== "kernel-bzimage" && kind !== "grub";
   const phases = hasPhases ? boot.phases : [];
   addPhases(draft, phases);
+  if (boot.hasOsSeparator && hasPhases) {
+    addOsSeparator(draft);
+    open.leave(
+      [9],
+      "systemd 261 and later measures there which registers it makes in the TPM's memory, and their secrets",
+    );
+  }
   const { banks, threads = 1 } = boot;
   const digests = await hashBanks(outcome.image, draft.streams, { banks, threads });
   const events = draft.finish(digests).filter(({ register }) => !open.has(register));
@@ -82,9 +91,10 @@ function addPath(path: BootPath, log: BootDraft): PathOutcome {
 const NOTHING = bytesSource(Buffer.alloc(0));
 
 function addEsp(path: EspPath, log: BootDraft): PathOutcome {
-  const { uki, ukiPath = REMOVABLE_MEDIA_PATH, companions = [] } = path;
+  const { uki, ukiPath = REMOVABLE_MEDIA_PATH, companions = [], shim } = path;
   log.firmware.addBootAttempts();
-  addUkiImage(uki, { path: ukiPath, fromDisk: true }, log);
+  if (shim) addShim(shim, log);
+  addUkiImage(uki, { path: ukiPath, fromDisk: true, byShim: shim !== undefined }, log);
   const refused = addStub({ image: uki, path: ukiPath, passed: path.commandLine, companions }, log);
   return { image: uki, refused };
 }
@@ -92,23 +102,28 @@ function addEsp(path: EspPath, log: BootDraft): PathOutcome {
 function addLoader(path: SystemdBootPath, log: BootDraft): PathOutcome {
   const { uki, ukiPath, companions = [] } = path;
   log.firmware.addBootAttempts();
+  if (path.shim) addShim(path.shim, log);
   addSystemdBoot({ ...path, loaderPath: path.loaderPath ?? REMOVABLE_MEDIA_PATH, companions }, log);
-  addUkiImage(uki, { path: ukiPath, fromDisk: true }, log);
+  addUkiImage(uki, { path: ukiPath, fromDisk: true, byShim: path.shim !== undefined }, log);
   const refused = addStub({ image: uki, path: ukiPath, passed: path.commandLine, companions }, log);
   return { image: uki, refused };
 }
 
 /** Firmware loads what QEMU hands to it before it tries boot options. */
 function addKernelUki({ uki, commandLine }: KernelUkiPath, log: BootDraft): PathOutcome {
-  addUkiImage(uki, { path: KERNEL_FILE, fromDisk: false }, log);
+  addUkiImage(uki, { path: KERNEL_FILE, fromDisk: false, byShim: false }, log);
   log.firmware.addBootAttempts();
   const refused = addStub({ image: uki, path: undefined, passed: commandLine, companions: [] }, log);
   return { image: uki, refused };
 }
 
-function addUkiImage(uki: ByteSource, place: { path: string; fromDisk: boolean }, { firmware }: BootDraft): void {
-  const { path, fromDisk } = place;
-  const authority = firmware.require(path, uki);
+/** A UKI, which Secure Boot judges, or shim where it was started by that. */
+function addUkiImage(
+  uki: ByteSource,
+  { path, fromDisk, byShim }: { path: string; fromDisk: boolean; byShim: boolean },
+  { firmware }: BootDraft,
+): void {
+  const authority = byShim ? undefined : firmware.require(path, uki);
   firmware.addImage({ path, source: { file: path }, parts: authenticodeRanges(uki), authority }, { fromDisk });
 }
 

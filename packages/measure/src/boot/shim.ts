@@ -18,7 +18,7 @@ export interface ShimStart {
 }
 
 /** Adds shim, its state, and what lets it start the next image. @see shim, mok.c, `mok_state_variables` */
-export function addShim(shim: ShimStart, { draft, open, firmware }: BootDraft): void {
+export function addShim(shim: ShimStart, { draft, open, firmware, boot }: BootDraft): void {
   const { image, path = "/EFI/BOOT/BOOTX64.EFI", variables, authority } = shim;
   const source = { file: path };
   const db = firmware.require(path, image);
@@ -41,5 +41,9 @@ export function addShim(shim: ShimStart, { draft, open, firmware }: BootDraft): 
     measure("MokListTrusted", variables.MokListTrusted);
   }
   if (authority) authorize(authority);
-  else if (firmware.isSecure) open.leave([7], "what lets shim start the next image is not given");
+  if (!firmware.isSecure) return;
+  if (!authority) open.leave([7], "what lets shim start the next image is not given");
+  const next = "what shim makes of images that others start after it was not verified";
+  if (boot.path.kind !== "esp") open.leave([4, 7], next);
+  else if (boot.path.companions?.some((file) => /\.addon\.efi$/i.test(file.path))) open.leave([4, 7, 9, 12, 13], next);
 }

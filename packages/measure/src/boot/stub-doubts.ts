@@ -1,7 +1,9 @@
+import type { SectionName } from "@cvm-build/uki";
 import { mangleCommandLine } from "../command-line.ts";
 import { readWhole } from "../read-whole.ts";
 import { ADDON_CONTENTS_SINCE } from "../stub-events.ts";
 import type { Boot } from "./boot.ts";
+import { FIRST_KERNEL, kernelBefore } from "./kernel-version.ts";
 import type { OpenRegisters } from "./open-registers.ts";
 import type { StartedUki, StubView } from "./stub-log.ts";
 
@@ -21,8 +23,20 @@ export function leaveStubOpen(open: OpenRegisters, view: StubView, uki: StartedU
   if (sections.has(".efifw")) open.leave([11], ".efifw is measured only where it matches the machine's hardware ids");
   if (passed.doubt !== undefined) open.leave([9, 11, 12], passed.doubt);
   if (uki.companions.length > 0 && uki.path !== undefined) leaveCompanionsOpen(open, view, uki);
-  const conditional = addons.find((addon) => addon.sections.has(".uname") || addon.sections.has(".dtb"));
-  if (conditional) open.leave([9, 12], `add-on ${conditional.path} takes effect only on some kernels or machines`);
+  for (const { path, sections: brought } of addons) {
+    if ([".uname", ".dtb", ".dtbauto", ".linux"].some((name) => brought.has(name as SectionName))) {
+      open.leave([9, 12], `add-on ${path} takes effect only on some kernels or machines`);
+    }
+    const text = brought.get(".cmdline");
+    if (text && mangleCommandLine(text, stubMajorVersion) === undefined) {
+      open.leave(
+        [9, 12],
+        `what systemd-stub makes of the command line of ${path}, blank or not ASCII, was not verified`,
+      );
+    }
+  }
+  const release = kernelBefore(FIRST_KERNEL, sections.get(".linux")?.content);
+  if (release !== undefined) open.leave([9], `what Linux ${release} measures was not verified; ${FIRST_KERNEL} was`);
   const cmdline = sections.get(".cmdline")?.content;
   const own = cmdline && mangleCommandLine(readWhole(cmdline), stubMajorVersion);
   if (cmdline && own === undefined && view.accepted === undefined) {

@@ -5,6 +5,7 @@ import { readWhole } from "../read-whole.ts";
 import { addCommandLine } from "../stub-events.ts";
 import { partsOfImage } from "./firmware-log.ts";
 import type { BootDraft } from "./predict-boot.ts";
+import type { ShimStart } from "./shim.ts";
 
 /** Versions of systemd-boot whose measurements were compared with real boots, or read in source between such. */
 const KNOWN_LOADERS = { first: 252, last: 262 } as const;
@@ -19,7 +20,13 @@ const CONFIGURATION = "/loader/loader.conf";
  * @see systemd-boot(7), "TPM PCR Notes"
  */
 export function addSystemdBoot(
-  start: { loader: ByteSource; loaderPath: string; companions: readonly EspFile[]; commandLine?: string },
+  start: {
+    loader: ByteSource;
+    loaderPath: string;
+    companions: readonly EspFile[];
+    commandLine?: string;
+    shim?: ShimStart;
+  },
   { draft, open, firmware }: BootDraft,
 ): void {
   const { loader, loaderPath: path, companions, commandLine } = start;
@@ -33,7 +40,7 @@ export function addSystemdBoot(
     const known = `${KNOWN_LOADERS.first} to ${KNOWN_LOADERS.last}`;
     open.leave([5, 12], `what systemd-boot ${major} measures is not known; ${known} are`);
   }
-  const authority = firmware.require(path, loader);
+  const authority = start.shim ? undefined : firmware.require(path, loader);
   firmware.addImage({ path, source: { file: path }, parts: partsOfImage(loader), authority }, { fromDisk: true });
   const configuration = companions.find((file) => file.path.toLowerCase() === CONFIGURATION);
   if (configuration && major >= CONFIGURATION_SINCE) {

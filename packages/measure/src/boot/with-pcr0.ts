@@ -3,6 +3,7 @@ import type { MeasuredEvent } from "../event.ts";
 import type { Pcr0Prediction } from "../pcr0.ts";
 import type { Prediction } from "../prediction.ts";
 import { replay } from "../registers.ts";
+import { osSeparatorOf } from "./os-separator.ts";
 
 /**
  * A boot's prediction with PCR 0, which is the firmware's alone: it depends on the machine where nothing else of the boot
@@ -16,13 +17,14 @@ export function withPcr0(prediction: Prediction, pcr0: Pcr0Prediction): Predicti
     return { ...prediction, unpredicted: [{ register: "pcr0", reason }, ...others] };
   }
   const banks = Object.keys(prediction.registers.pcr) as HashAlgorithm[];
-  const values = replay(pcr0.events, { banks, pcrs: [0] });
+  const userspace = osSeparatorOf(prediction.events, 0);
+  const values = replay([...pcr0.events, ...userspace], { banks, pcrs: [0] });
   const pcr = Object.fromEntries(
     banks.map((bank) => [bank, { ...values[bank], ...prediction.registers.pcr[bank] }]),
   ) as Prediction["registers"]["pcr"];
   return {
     ...prediction,
-    events: inOrder(prediction.events, pcr0.events),
+    events: [...inOrder(prediction.events, pcr0.events), ...userspace],
     registers: { ...prediction.registers, pcr },
     unpredicted: others,
   };
