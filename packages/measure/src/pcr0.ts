@@ -1,5 +1,5 @@
 import { digest, HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
-import type { EventSource, MeasuredEvent } from "./event.ts";
+import type { MeasuredEvent } from "./event.ts";
 import { timerPatches } from "./firmware/acpi-timer.ts";
 import { type OvmfVolumes, unpackOvmf } from "./firmware/ovmf.ts";
 import { type Patch, platformInfoPatches } from "./firmware/platform-info-hob.ts";
@@ -8,10 +8,19 @@ import { identifyBuild, type OvmfBuild, peiCoreOf, platformPeiOf } from "./firmw
 import { smmRelocationPatches } from "./firmware/smm-relocation.ts";
 import { utf16WithNul } from "./prediction.ts";
 
+/** Firmware that is read once for predictions of many machines. */
+export interface Ovmf {
+  /** What the bytes tell of the build; undefined where they tell nothing. */
+  build: OvmfBuild | undefined;
+  volumes: OvmfVolumes | undefined;
+  /** Digests that were taken, by bank and by what the build writes. */
+  digests: Map<string, string>;
+}
+
 /** Request for `predictPcr0`. */
 export interface Pcr0Options {
-  /** What QEMU loads: all of OVMF, or its code without the variables. */
-  firmware: Buffer;
+  /** What QEMU loads: all of OVMF, or its code without the variables; or that as `readOvmf` has it. */
+  firmware: Buffer | Ovmf;
   machine: FirmwareMachine;
   /** Default: all. */
   banks?: readonly HashAlgorithm[];
@@ -27,7 +36,18 @@ export interface Pcr0Prediction {
   build?: OvmfBuild;
 }
 
-const FIRMWARE_BLOB = "EV_EFI_PLATFORM_FIRMWARE_BLOB";
+/** Event type of a volume. */
+const BLOB = "EV_EFI_PLATFORM_FIRMWARE_BLOB";
+
+/**
+ * Reads firmware.
+ * @param firmware what QEMU loads: all of OVMF, or its code without the variables
+ * @throws FormatError where its volumes cannot be read
+ */
+export async function readOvmf(firmware: Buffer): Promise<Ovmf> {
+  const volumes = await unpackOvmf(firmware);
+  return { volumes, build: volumes && identifyBuild(volumes), digests: new Map() };
+}
 
 /**
  * Predicts PCR 0 of a machine that QEMU starts with OVMF and a TPM: the build's version, and the two volumes that it
@@ -40,36 +60,54 @@ export async function predictPcr0({
   machine,
   banks = HASH_ALGORITHMS,
 }: Pcr0Options): Promise<Pcr0Prediction> {
-  const volumes = await unpackOvmf(firmware);
-  if (!volumes) return { events: [], unpredicted: "the firmware has no two volumes to unpack, as OVMF with a TPM has" };
-  const build = identifyBuild(volumes);
+  const { volumes, build, digests } = Buffer.isBuffer(firmware) ? await readOvmf(firmware) : firmware;
+  if (!volumes) return unpredicted("the firmware has no two volumes to unpack, as OVMF with a TPM has");
   if (!build)
-    return {
-      events: [],
-      unpredicted: "the firmware has no module that measures to a TPM 2.0, or one that states several versions",
-    };
+    return unpredicted("the firmware has no module that measures to a TPM 2.0, or one that states several versions");
   const patches = patchesOf(volumes, build, machine);
-  if (typeof patches === "string") return { events: [], unpredicted: patches, build };
-  const pei = Buffer.from(volumes.pei.bytes);
-  for (const { offset, bytes } of patches) bytes.copy(pei, offset);
-  const event = (type: string, label: string, bytes: Buffer, source: EventSource): MeasuredEvent => ({
-    register: "pcr0",
-    type,
-    label,
-    digests: Object.fromEntries(banks.map((bank) => [bank, digest(bank, bytes).toString("hex")])),
-    source,
-    content: { sizeBytes: bytes.length, ...(bytes.length < 256 && { hex: bytes.toString("hex") }) },
-  });
-  const file = { file: "firmware" };
+  if (typeof patches === "string") return { ...unpredicted(patches), build };
+  const { pei, dxe } = volumes;
+  const version = utf16WithNul(build.version);
+  const written = patches.map(({ offset, bytes }) => `${offset}:${bytes.toString("hex")}`).join();
+  const part = (label: string, sizeBytes: number, content: () => Buffer, key = label): Part => {
+    const ofBank = (bank: HashAlgorithm) => {
+      const known = digests.get(`${bank} ${key}`) ?? digest(bank, content()).toString("hex");
+      digests.set(`${bank} ${key}`, known);
+      return [bank, known] as const;
+    };
+    return { label, content: { sizeBytes }, digests: Object.fromEntries(banks.map(ofBank)) };
+  };
+  const small = (label: string, bytes: Buffer): Part => {
+    const { digests: ofBanks } = part(label, bytes.length, () => bytes);
+    return { label, content: { sizeBytes: bytes.length, hex: bytes.toString("hex") }, digests: ofBanks };
+  };
+  const source = { file: "firmware" };
   return {
     events: [
-      event("EV_S_CRTM_VERSION", "firmware version", utf16WithNul(build.version), file),
-      event(FIRMWARE_BLOB, "PEI volume", pei, file),
-      event(FIRMWARE_BLOB, "DXE volume", volumes.dxe.bytes, file),
-      event("EV_SEPARATOR", "separator", Buffer.alloc(4), { constant: "separator" }),
-    ],
+      { ...small("firmware version", version), type: "EV_S_CRTM_VERSION", source },
+      {
+        ...part("PEI volume", pei.bytes.length, () => patched(pei.bytes, patches), `PEI ${written}`),
+        type: BLOB,
+        source,
+      },
+      { ...part("DXE volume", dxe.bytes.length, () => dxe.bytes), type: BLOB, source },
+      { ...small("separator", Buffer.alloc(4)), type: "EV_SEPARATOR", source: { constant: "separator" } },
+    ].map((event) => ({ register: "pcr0" as const, ...event })),
     build,
   };
+}
+
+/** What an event measures, and its digests. */
+type Part = Pick<MeasuredEvent, "label" | "content" | "digests">;
+
+function unpredicted(reason: string): Pcr0Prediction {
+  return { events: [], unpredicted: reason };
+}
+
+function patched(volume: Buffer, patches: readonly Patch[]): Buffer {
+  const bytes = Buffer.from(volume);
+  for (const { offset, bytes: written } of patches) written.copy(bytes, offset);
+  return bytes;
 }
 
 /** What the build has written into its first volume, or why that is not known. */

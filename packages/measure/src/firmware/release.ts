@@ -34,10 +34,17 @@ const BEFORE_MEMORY = [PEI_CORE, PCD_PEIM, STATUS_CODE_ROUTER, STATUS_CODE_HANDL
  * Rules for each release: how it states itself, and the modules that run in the volume itself. Later ones are copied to
  * memory first, so that the volume stays as it is.
  */
-const RELEASES: Record<Edk2Release, { version: RegExp; inPlace: readonly Guid[] }> = {
-  "2022.11": { version: /^$/, inPlace: [...BEFORE_MEMORY, PLATFORM_PEI] },
-  "2025.02": { version: /^2025\.02-/, inPlace: [...BEFORE_MEMORY, TD_TCG2_PEI, PLATFORM_PEI] },
-  "2026.08": { version: /^2026\.08\+ds-/, inPlace: [...BEFORE_MEMORY, TD_TCG2_PEI, PLATFORM_PEI] },
+const RELEASES: Record<Edk2Release, { version: RegExp; inPlace: readonly (readonly Guid[])[] }> = {
+  "2022.11": { version: /^$/, inPlace: [[...BEFORE_MEMORY, PLATFORM_PEI]] },
+  "2025.02": { version: /^2025\.02-/, inPlace: [[...BEFORE_MEMORY, TD_TCG2_PEI, PLATFORM_PEI]] },
+  // Generic builds know TDX; those for SEV do not.
+  "2026.08": {
+    version: /^2026\.08\+ds-/,
+    inPlace: [
+      [...BEFORE_MEMORY, TD_TCG2_PEI, PLATFORM_PEI],
+      [...BEFORE_MEMORY, PLATFORM_PEI],
+    ],
+  },
 };
 
 /** Text of at least four characters, as firmware writes it, with its end. */
@@ -72,9 +79,14 @@ export function platformPeiOf({ modules }: OvmfVolumes): PeiModule | undefined {
 
 function releaseOf(modules: readonly PeiModule[], version: string): Edk2Release | undefined {
   const platform = modules.findIndex(({ name }) => name === PLATFORM_PEI);
-  const inPlace = modules.slice(0, platform + 1).map(({ name }) => name);
+  const inPlace = modules
+    .slice(0, platform + 1)
+    .map(({ name }) => name)
+    .join();
   const releases = Object.entries(RELEASES) as [Edk2Release, (typeof RELEASES)[Edk2Release]][];
-  return releases.find(([, rule]) => rule.version.test(version) && rule.inPlace.join() === inPlace.join())?.[0];
+  return releases.find(
+    ([, rule]) => rule.version.test(version) && rule.inPlace.some((names) => names.join() === inPlace),
+  )?.[0];
 }
 
 function moduleNamed(modules: readonly PeiModule[], wanted: Guid): PeiModule | undefined {

@@ -3,6 +3,7 @@ import type { PeiModule } from "./ovmf.ts";
 import { AP_STACK_BYTES, type Patch, TSEG_MIB } from "./platform-info-hob.ts";
 import {
   DEFAULT_CPU,
+  type FirmwareCpu,
   type FirmwareMachine,
   layOutMemory,
   type MemoryLayout,
@@ -15,12 +16,16 @@ interface MemoryUse {
   stackBelowEnd: number;
   /** More of that for each further vCPU, beyond its share of what is kept for waking up. */
   stackPerVcpu: number;
+  /** With this many vCPUs, a page more. */
+  stackPageMoreFrom: number;
   /** From the start of what modules may use to the table of exceptions, less what follows. */
   tableAboveStart: number;
   /** Size of the table less 1. */
   tableLimit: number;
   /** Size of the block that describes memory above 4 GiB. */
   highMemoryBlock: number;
+  /** Size of the block that keeps the hole below 1 TiB of AMD's processors. */
+  amdHoleBlock: number;
 }
 
 /** By the version that a build states. Debian's, with and without strict protection of memory. */
@@ -28,16 +33,20 @@ const MEMORY_USE: Readonly<Record<string, MemoryUse>> = {
   "2025.02-8+deb13u1": {
     stackBelowEnd: 0x37000,
     stackPerVcpu: 0x8000,
-    tableAboveStart: 0x23720,
+    stackPageMoreFrom: 9,
+    tableAboveStart: 0x236f0,
     tableLimit: 0x1ff,
     highMemoryBlock: 0x30,
+    amdHoleBlock: 0x30,
   },
   "2026.08+ds-2": {
     stackBelowEnd: 0x345000,
     stackPerVcpu: 0x9000,
-    tableAboveStart: 0x29aa0,
+    stackPageMoreFrom: 12,
+    tableAboveStart: 0x29a60,
     tableLimit: 0xfff,
     highMemoryBlock: 0x48,
+    amdHoleBlock: 0x40,
   },
 };
 
@@ -47,9 +56,14 @@ const VCPU_BLOCK = 0x38;
 const S3_BLOCKS = 0xf0;
 const PAGE = 0x1000;
 const MIB = 2 ** 20;
+/** `PlatformAddressWidthFromCpuid` of these releases. */
+const MAX_ADDRESS_BITS = 46;
+/** What is guessed up to this end of memory, devices above it included. */
+const GUESSED_BITS = 36;
+const GUESSED_END = 32 * 2 ** 30;
 const MIN_LOW_BYTES = 256 * MIB;
-/** Up to here what each vCPU takes fits the same pages. */
-const MAX_VCPUS = 8;
+/** Beyond, more pages of unknown number are taken. */
+const MAX_VCPUS = 16;
 /** First page of what is set aside for the management mode is taken; handlers begin 32 KiB into their base. */
 const BASE_IN_TSEG = 0x1000 - 0x8000;
 
@@ -107,12 +121,11 @@ export function smmRelocationPatches(
   machine: FirmwareMachine,
   version: string,
 ): Patch[] | string {
-  const { vcpus, maxVcpus = vcpus, cpu = DEFAULT_CPU, type } = machine;
+  const { vcpus, maxVcpus = vcpus, cpu = DEFAULT_CPU } = machine;
   const use = MEMORY_USE[version];
   const places = findPlaces(platformPei.code);
   const layout = layOutMemory(machine);
-  const bits = trustedAddressBits(cpu);
-  if (type !== "q35") return "its management mode needs a q35 machine";
+  const isVendorKnown = cpu.vendor === "AuthenticAMD" || cpu.vendor === "GenuineIntel";
   if (!use) return `how OVMF ${version} with the management mode uses memory early is known for ${known()} only`;
   if (!places) return "its relocation of the management mode is not that of edk2 2025.02 to 2026.08";
   const interrupts = interruptsAt(machine);
@@ -121,10 +134,17 @@ export function smmRelocationPatches(
   if (vcpus > MAX_VCPUS || maxVcpus !== vcpus)
     return `more than ${MAX_VCPUS} vCPUs, or such to be plugged in, were not verified`;
   if (!layout || layout.lowEnd < MIN_LOW_BYTES) return "this size of memory was not verified";
-  if (bits === undefined)
-    return "its use of memory on processors whose address width it does not trust was not verified";
-  const values = valuesOf(use, { machine, layout, bits: Math.max(bits, 36) });
+  const bits = addressBits(cpu, layout);
+  if (!isVendorKnown || bits === undefined) return "its use of memory with this processor was not verified";
+  const values = valuesOf(use, { machine, layout, bits });
   return patchesOf(places, { ...values, volumeAddress: platformPei.volumeAddress, vcpus, interrupts });
+}
+
+/** The width of addresses that these releases use, four levels of tables at most; a guess by the size of memory is 36 at least. */
+function addressBits(cpu: FirmwareCpu, { highEnd }: MemoryLayout): number | undefined {
+  const trusted = trustedAddressBits(cpu);
+  if (trusted !== undefined) return Math.min(trusted, MAX_ADDRESS_BITS);
+  return highEnd <= GUESSED_END ? GUESSED_BITS : undefined;
 }
 
 type Interrupts = "afterWrite" | "afterCall";
@@ -199,8 +219,13 @@ function valuesOf(
   const tablePages = roots + directories + (cpu.hasGigabytePages ? 0 : gigabytes);
   const start = end - 64 * MIB - tablePages * PAGE - vcpus * AP_STACK_BYTES;
   const hasHighMemory = layout.highEnd > 2 ** 32;
-  const blocks = vcpus * VCPU_BLOCK + (hasHighMemory ? use.highMemoryBlock : 0) - (hasS3 ? 0 : S3_BLOCKS);
-  const stackPage = end - use.stackBelowEnd - (vcpus - 1) * use.stackPerVcpu;
+  const blocks =
+    vcpus * VCPU_BLOCK +
+    (hasHighMemory ? use.highMemoryBlock : 0) +
+    (cpu.vendor === "AuthenticAMD" ? use.amdHoleBlock : 0) -
+    (hasS3 ? 0 : S3_BLOCKS);
+  const morePages = vcpus >= use.stackPageMoreFrom ? 1 : 0;
+  const stackPage = end - use.stackBelowEnd - (vcpus - 1) * use.stackPerVcpu - morePages * PAGE;
   return {
     stack: BigInt(stackPage + PAGE - 8),
     table: BigInt(start + use.tableAboveStart + blocks),

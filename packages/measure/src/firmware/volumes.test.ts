@@ -21,16 +21,16 @@ describe("firmware volumes", () => {
     makeGuidedSection(LZMA_SECTION, text("packed")),
   ]);
   const padding = makeFile(NAME, FILE_TYPES.pad, [Buffer.alloc(5)]);
-  const volume = makeVolume([padding, module, module]);
+  const whole = makeVolume([padding, module, module]);
 
   it("are found in flash, wherever they begin", () => {
-    const flash = Buffer.concat([Buffer.alloc(0x2000, 0xff), volume, Buffer.alloc(0x1000), makeVolume([], 0x3000)]);
+    const flash = Buffer.concat([Buffer.alloc(0x2000, 0xff), whole, Buffer.alloc(0x1000), makeVolume([], 0x3000)]);
     expect(readFlashVolumes(flash).map(({ bytes }) => bytes.length)).toEqual([0x1000, 0x3000]);
     expect(readFlashVolumes(Buffer.alloc(0x5000))).toEqual([]);
   });
 
   it("hold files, and these sections", () => {
-    const files = readFiles(readVolume(volume));
+    const files = readFiles(readVolume(whole));
     expect(files.map(({ name, type }) => [name, type])).toEqual([
       [NAME, FILE_TYPES.peim],
       [NAME, FILE_TYPES.peim],
@@ -41,7 +41,7 @@ describe("firmware volumes", () => {
       [SECTION_TYPES.guidDefined, LZMA_SECTION, "packed"],
     ]);
     const { contentOffset } = files[1]!;
-    expect(volume.indexOf("packed", contentOffset)).toBe(contentOffset + sections[1]!.contentOffset);
+    expect(whole.indexOf("packed", contentOffset)).toBe(contentOffset + sections[1]!.contentOffset);
   });
 
   it("may have files and sections too large for 24 bits", () => {
@@ -60,19 +60,19 @@ describe("firmware volumes", () => {
   });
 
   it.each([
-    ["cut off", volume.subarray(0, 0x800)],
-    ["without its signature", changed(volume, 40, 0x5f, 0x47)],
-    ["with a checksum that is not right", changed(volume, 0x2c, 1)],
-    ["with a header larger than itself", changed(volume, 0x30, 0xff, 0xff)],
-    ["with a header smaller than a header", changed(volume, 0x30, 8, 0)],
-    ["whose extended header lies outside", changed(volume, 0x34, 0xfe, 0xff)],
+    ["cut off", whole.subarray(0, 0x800)],
+    ["without its signature", changed(whole, 40, 0x5f, 0x47)],
+    ["with a checksum that is not right", changed(whole, 0x2c, 1)],
+    ["with a header larger than itself", changed(whole, 0x30, 0xff, 0xff)],
+    ["with a header smaller than a header", changed(whole, 0x30, 8, 0)],
+    ["whose extended header lies outside", changed(whole, 0x34, 0xfe, 0xff)],
   ])("are refused %s", (_, bytes) => {
     expect(() => readFiles(readVolume(bytes))).toThrow(FormatError);
   });
 
   it.each([
-    ["a file of no bytes", changed(volume, 72 + 20, 0, 0, 0)],
-    ["a file that leaves the volume", changed(volume, 72 + 20, 0, 0, 1)],
+    ["a file of no bytes", changed(whole, 72 + 20, 0, 0, 0)],
+    ["a file that leaves the volume", changed(whole, 72 + 20, 0, 0, 1)],
   ])("are refused with %s", (_, bytes) => {
     expect(() => readFiles(readVolume(bytes))).toThrow(FormatError);
   });
@@ -91,7 +91,7 @@ describe("firmware volumes", () => {
     const unpacked = await unpackOvmf(Buffer.concat([makeVolume([]), makeFlash([first, second, first])]));
     expect(unpacked).toMatchObject({ pei: { bytes: first }, dxe: { bytes: second }, modules: [] });
     await expect(unpackOvmf(makeFlash([first]))).resolves.toBeUndefined();
-    await expect(unpackOvmf(volume)).resolves.toBeUndefined();
+    await expect(unpackOvmf(whole)).resolves.toBeUndefined();
   });
 
   it("give volumes or a FormatError, whatever the bytes", async () => {
