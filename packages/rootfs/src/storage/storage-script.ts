@@ -169,7 +169,7 @@ copy_header() {
 }
 
 is_blank() {
-    [ "$("$busybox" tr -d '\000' <"$header" | "$busybox" head -c 1 | "$busybox" wc -c)" = 0 ]
+    [ "$("$busybox" tr -d '\000' <"$header" 2>/dev/null | "$busybox" head -c 1 | "$busybox" wc -c)" = 0 ]
 }
 
 # Says what is wrong with a header, and nothing where it is one that this image would have made.
