@@ -29,6 +29,8 @@ describe("refused", () => {
     ["a bank of another name", '"sha384": {', '"sha3": {'],
     ["a PCR that no TPM has", '"13": ', '"24": '],
     ["an unknown register", '"register": "mrtd"', '"register": "mrtd2"'],
+    ["a value in no bank", `{\n              "sha384": "${sha384("one")}"\n            }`, "{}"],
+    ["a value in a bank that TDX has not", `"sha384": "${sha384("one")}"`, `"sha256": "${"00".repeat(32)}"`],
     ["a number for a name", '"name": "gcp-tdx"', '"name": 1'],
     ["a missing list", '"unpredicted"', '"predicted"'],
   ])("%s", (_, from, to) => {

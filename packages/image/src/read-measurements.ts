@@ -34,15 +34,23 @@ function checkPlatform(platform: JsonPlace): void {
   for (const open of platform.at("unpredicted").list(LIMITS.registers)) {
     for (const field of ["register", "reason"]) open.at(field).text();
   }
-  for (const several of optionalList(platform, "alternatives")) {
-    requireRegister(several.at("register").text());
-    several.at("reason").text();
-    several.at("values").list(LIMITS.registers).forEach(checkDigests);
-  }
+  optionalList(platform, "alternatives").forEach(checkAlternative);
   for (const each of [...optionalList(platform, "refused"), ...optionalList(platform, "unmeasured")]) {
     for (const field of ["path", "reason"]) each.at(field).text();
   }
   platform.at("events").list(LIMITS.events).forEach(checkEvent);
+}
+
+function checkAlternative(alternative: JsonPlace): void {
+  const register = alternative.at("register").text();
+  requireRegister(register);
+  alternative.at("reason").text();
+  for (const value of alternative.at("values").list(LIMITS.registers)) {
+    checkDigests(value);
+    if (register.startsWith("pcr") ? value.fields(HASH_ALGORITHMS.length).length > 0 : value.has("sha384")) continue;
+    if (register === "launchDigest" && value.has("sha256")) continue;
+    throw new FormatError({ record: RECORD, field: register }, "expected values in a bank that the register has");
+  }
 }
 
 function checkRegisters(registers: JsonPlace): void {

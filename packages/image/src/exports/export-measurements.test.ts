@@ -127,6 +127,7 @@ describe("refused", () => {
   });
   const onlySha384 = tdxPlatform("azure-tdx", { registers: { pcr: { sha384: { 4: sha384("4") } } } });
 
+  const emptyMrtd = tdxPlatform("qemu-tdx", { alternatives: [{ register: "mrtd", values: [{}], reason: "" }] });
   const unmeasured = tdxPlatform("azure-tdx", {
     unmeasured: [{ path: "kernel", reason: "handed over without a measurement" }],
   });
@@ -137,6 +138,7 @@ describe("refused", () => {
     ["RTMRs, MRTD floated", tdx, { float: ["mrtd"] }, "expected MRTD beside RTMRs"],
     ["MRTD alone", tdx, { pin: ["mrtd"] }, "expected a register that differs from image to image, got only mrtd"],
     ["MRTD and a register of the host", tdx, { pin: ["mrtd", "rtmr0"] }, "with which a verifier accepts any image"],
+    ["a value in no bank", emptyMrtd, { pin: ["mrtd", "rtmr1"] }, "cannot export mrtd"],
     [
       "a kernel that nothing measures",
       unmeasured,

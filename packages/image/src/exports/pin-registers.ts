@@ -77,7 +77,7 @@ function pinnedPlatform(measured: PlatformMeasurements, registers: readonly Pinn
 /** The values that a register may legally have: none where it is not predicted. */
 function legalValues({ registers, alternatives }: PlatformMeasurements, name: RegisterName): RegisterValue[] {
   const several = alternatives?.find(({ register }) => register === name);
-  if (several) return several.values;
+  if (several) return several.values.every((value) => Object.keys(value).length > 0) ? several.values : [];
   const pcr = pcrOf(name);
   if (pcr !== undefined) {
     const banks = HASH_ALGORITHMS.flatMap((bank) => {
