@@ -8,6 +8,7 @@ import { predictSnpLaunch } from "./snp-launch.ts";
 import type { VmmKind } from "./vmm.ts";
 
 const VECTORS = join(import.meta.dirname, "../../../../../shared/vectors");
+const BOOKWORM = "firmware/bookworm-ovmf-2022.11-OVMF.fd.gz";
 const SID = "firmware/sid-ovmf-generic-2026.08-OVMF.fd.gz";
 const TRIXIE = "firmware/trixie-ovmf-2025.02-OVMF.fd.gz";
 const AMD_SEV = "sev-snp/inputs/ovmf_AmdSev_suffix.bin";
@@ -165,7 +166,40 @@ const SNP: readonly Case[] = [
   },
 ];
 
-/** The same of SEV-ES. */
+/** What it gave before it knew of Linux 6.10 (ae95e59^), and of EC2 in April 2026 (4a02bf0^); EPYC-Milan, DebugSwap. */
+const EARLIER: readonly Case[] = (
+  [
+    [
+      "qemu-before-6.10-host",
+      1,
+      "b465d29409b8c078d2ad041a299720c53c6ece3521662ea0ffd68941f3df8eaa2a47ba7630be343edba16ca8a1eb6728",
+    ],
+    [
+      "qemu-before-6.10-host",
+      4,
+      "aa6387fc2208b248831c48e1cfa0992c1e993aafaafcf223fea0a73bd7460db476d6449ddbeee39d345df82c82cd0593",
+    ],
+    [
+      "ec2-before-2026-04",
+      1,
+      "5249e307cdd6dd24215d8ac28cfe042f874cd6819fde9c766b5db38a49f5e34c09ca9b34a20db1e1d5d69a71b4e6a0b8",
+    ],
+    [
+      "ec2-before-2026-04",
+      4,
+      "6774c65b3f55efdffea2e431904dfcab2296202d962c14525eab2501e34ac0984352cfa62e1103db77f90ba9127ba4ff",
+    ],
+  ] as const
+).map(([vmm, vcpus, launchDigest]) => ({
+  firmware: vmm === "ec2-before-2026-04" ? AMD_SEV : BOOKWORM,
+  vmm,
+  cpuSignature: 0xa0_0f11,
+  vcpus,
+  guestFeatures: 0x21n,
+  launchDigest,
+}));
+
+/** Of SEV-ES, by 0.0.13 again. */
 const SEV_ES: readonly Case[] = [
   {
     firmware: TRIXIE,
@@ -215,7 +249,7 @@ function optionsOf({ firmware, kernel, ...options }: Case) {
 }
 
 describe.skipIf(!existsSync(VECTORS))("launch digests of odd guests", () => {
-  it.each(SNP)("of SEV-SNP are sev-snp-measure's: $vmm, $vcpus vCPUs", (known) => {
+  it.each([...SNP, ...EARLIER])("of SEV-SNP are sev-snp-measure's: $vmm, $vcpus vCPUs", (known) => {
     expect(predictSnpLaunch(optionsOf(known)).launchDigest).toBe(known.launchDigest);
   });
 
