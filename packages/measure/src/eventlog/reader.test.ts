@@ -77,6 +77,28 @@ describe.skipIf(!existsSync(vectors))("readEventLog on logs of real machines", (
   });
 });
 
+describe.skipIf(!existsSync(vectors))("readEventLog on damaged logs of real machines", () => {
+  it.each(logs())("%s gives a log or a FormatError", (_, path) => {
+    const original = read(path);
+    const mutation = fc.tuple(fc.nat(Math.min(original.length, 1 << 15) - 1), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (mutations) => {
+        const bytes = Buffer.from(original);
+        for (const [offset, value] of mutations) bytes[offset] = value;
+        try {
+          const log = readEventLog(bytes);
+          dumpEventLog(log);
+          replayCcel(log);
+          replayLog(log);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FormatError);
+        }
+      }),
+      { seed: 1, numRuns: 40 },
+    );
+  });
+});
+
 describe.skipIf(!existsSync(vectors))("readEventLog on boots under QEMU", () => {
   const folder = join(vectors, "qemu-boots");
   const runs = existsSync(folder)

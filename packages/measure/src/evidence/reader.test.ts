@@ -45,6 +45,27 @@ describe.skipIf(!existsSync(vectors))("readEvidence on what real machines said",
     expect(fields["hostData"]).toBe("783f0057820acb99249af56cc3b07b4e8d80f65183167cba9cf437bb680f742f");
     expect(fields["chipId"]).toMatch(/^38d174589d2dff97/);
   });
+
+  it.each([
+    ["go-tdx-guest", "cos-113-tdx-quote.dat"],
+    ["dstack", "quote-report.json"],
+    ["dstack", "sev_snp_attestation.bin"],
+  ])("of damaged %s/%s makes evidence or a FormatError", (origin, name) => {
+    const original = read(origin, name);
+    const mutation = fc.tuple(fc.nat(original.length - 1), fc.nat(255));
+    fc.assert(
+      fc.property(fc.array(mutation, { maxLength: 6 }), fc.nat(original.length), (mutations, cut) => {
+        const bytes = Buffer.from(original.subarray(0, cut % 2 === 0 ? cut : original.length));
+        for (const [offset, value] of mutations) if (offset < bytes.length) bytes[offset] = value;
+        try {
+          dumpEvidence(readEvidence(bytes));
+        } catch (error) {
+          expect(error).toBeInstanceOf(FormatError);
+        }
+      }),
+      { seed: 1, numRuns: 500 },
+    );
+  });
 });
 
 describe("readEvidence", () => {

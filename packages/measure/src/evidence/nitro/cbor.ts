@@ -48,9 +48,9 @@ function readValue(reader: Reader, depth: number): CborValue {
     case MAJOR.text:
       return cursor.bytes(size(cursor, argument), "text").toString("utf8");
     case MAJOR.array:
-      return Array.from({ length: size(cursor, argument) }, () => readValue(reader, depth + 1));
+      return Array.from({ length: count(cursor, argument) }, () => readValue(reader, depth + 1));
     case MAJOR.map: {
-      const pairs = Array.from({ length: size(cursor, argument * 2n) / 2 }, () => readPair(reader, depth));
+      const pairs = Array.from({ length: count(cursor, argument * 2n) / 2 }, () => readPair(reader, depth));
       return new Map(pairs);
     }
     default:
@@ -90,7 +90,14 @@ function readArgument(cursor: Cursor, info: number): bigint {
   return BigInt(`0x${cursor.bytes(sizeBytes, "argument").toString("hex")}`);
 }
 
-/** A size or count: no more than there are bytes left, since every value takes one. */
+/** How many values follow: no more than are read, and than there are bytes left, since every value takes one. */
+function count(cursor: Cursor, argument: bigint): number {
+  if (argument > BigInt(LIMITS.values))
+    throw cursor.error("count", `expected at most ${LIMITS.values}, got ${argument}`);
+  return size(cursor, argument);
+}
+
+/** A size: no more than there are bytes left. */
 function size(cursor: Cursor, argument: bigint): number {
   if (argument <= BigInt(cursor.leftBytes)) return Number(argument);
   throw cursor.error("size", `expected at most ${cursor.leftBytes}, got ${argument}`);

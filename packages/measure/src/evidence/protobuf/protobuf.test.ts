@@ -45,6 +45,7 @@ describe("decodeProto", () => {
     ["field 0", "0001"],
     ["a group", "0b0c"],
     ["fields without end", "0801".repeat(5000)],
+    ["fields without end, in messages", `1afe01${"0801".repeat(127)}`.repeat(40)],
   ])("refuses %s", (_, hex) => expect(() => decode(hex)).toThrow(FormatError));
 });
 
@@ -95,6 +96,10 @@ describe("parseProtoText", () => {
     ["another's end", "c { a: 1 >"],
     ["what is no field", "= 1"],
     ["levels without end", "c {".repeat(100)],
+    ["fields without end", "a: 1 ".repeat(5000)],
+    ["a list of too many", `a: [${"1,".repeat(5000)}]`],
+    ["too many parts of a string", `b: ${'"x" '.repeat(5000)}`],
+    ["too much text", `#${"x".repeat(1 << 22)}`],
   ])("refuses %s", (_, text) => expect(() => parse(text)).toThrow(FormatError));
 
   it("gives a message or a FormatError for any text and any bytes", () => {

@@ -12,10 +12,17 @@ export interface ProtoMessage {
 }
 
 /** Limits of what is read: attestations have some hundred fields, in messages some levels deep. */
-export const PROTO_LIMITS = { fields: 4096, depth: 16 } as const;
+export const PROTO_LIMITS = { fields: 4096, depth: 16, textCharacters: 1 << 22 } as const;
 
 /** A value of a field. */
 export type ProtoValue = Buffer | number | ProtoMessage;
+
+/** Adds a value to those that a field has. */
+export function addValue(values: Map<string, ProtoValue[]>, name: string, value: ProtoValue): void {
+  const known = values.get(name);
+  if (known) known.push(value);
+  else values.set(name, [value]);
+}
 
 /** A message of values by field's name. */
 export function protoMessage(values: ReadonlyMap<string, readonly ProtoValue[]>): ProtoMessage {

@@ -1,5 +1,6 @@
 import { FormatError } from "@cvm-build/bytes";
 import {
+  addValue,
   PROTO_LIMITS,
   type ProtoField,
   type ProtoMessage,
@@ -8,8 +9,10 @@ import {
   type ProtoValue,
 } from "./schema.ts";
 
-/** One token: a name or number, a quoted string, or a mark. White space and comments stand between. */
-const TOKEN = /(?:\s|#[^\n]*(?:\n|$))*(?:([\w.+-]+)|("(?:[^"\\\n]|\\[^])*"|'(?:[^'\\\n]|\\[^])*')|([{}<>:;,[\]/])|$)/y;
+const SPACE = /\s+/y;
+const COMMENT = /#[^\n]*/y;
+/** A name or number, a quoted string, or a mark. */
+const TOKEN = /([\w.+-]+)|("[^"\\\n]*(?:\\[^][^"\\\n]*)*"|'[^'\\\n]*(?:\\[^][^'\\\n]*)*')|([{}<>:;,[\]/])/y;
 
 /** Escapes of one letter. */
 const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, a: 7, b: 8, f: 12, v: 11 };
@@ -21,6 +24,9 @@ const ESCAPES: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9, a: 7, b:
  * @see Protocol Buffers, "Text Format Language Specification"
  */
 export function parseProtoText(record: string, text: string, schema: ProtoSchema): ProtoMessage {
+  if (text.length > PROTO_LIMITS.textCharacters) {
+    throw new FormatError({ record }, `expected at most ${PROTO_LIMITS.textCharacters} characters, got ${text.length}`);
+  }
   const tokens = new Tokens(record, text);
   const message = parseMessage(tokens, { schema, depth: 0 });
   if (tokens.peek() !== undefined) throw tokens.error("a field", tokens.peek());
@@ -36,6 +42,7 @@ class Tokens {
   readonly #record: string;
   readonly #text: string;
   #offset = 0;
+  #fields = 0;
   #next: Token | undefined;
 
   constructor(record: string, text: string) {
@@ -61,6 +68,11 @@ class Tokens {
     return token?.kind === "mark" && marks.includes(token.text) ? this.take().text : undefined;
   }
 
+  /** Counts a field of the whole text. */
+  countField(): void {
+    if (this.#fields++ === PROTO_LIMITS.fields) throw this.error(`at most ${PROTO_LIMITS.fields} fields`, this.#next);
+  }
+
   error(expected: string, token: Token | undefined): FormatError {
     const place = { record: this.#record, offsetBytes: this.#offset };
     return new FormatError(
@@ -70,6 +82,8 @@ class Tokens {
   }
 
   #read(): Token | undefined {
+    while (this.#skip(SPACE) || this.#skip(COMMENT));
+    if (this.#offset === this.#text.length) return undefined;
     TOKEN.lastIndex = this.#offset;
     const match = TOKEN.exec(this.#text);
     if (match === null) throw this.error("text", { kind: "mark", text: this.#text.charAt(this.#offset) });
@@ -77,7 +91,14 @@ class Tokens {
     const [, word, string, mark] = match;
     if (word !== undefined) return { kind: "word", text: word };
     if (string !== undefined) return { kind: "string", text: string };
-    return mark === undefined ? undefined : { kind: "mark", text: mark };
+    return { kind: "mark", text: mark ?? "" };
+  }
+
+  #skip(pattern: RegExp): boolean {
+    pattern.lastIndex = this.#offset;
+    if (!pattern.test(this.#text)) return false;
+    this.#offset = pattern.lastIndex;
+    return true;
   }
 }
 
@@ -90,12 +111,12 @@ interface Place {
 function parseMessage(tokens: Tokens, place: Place): ProtoMessage {
   if (place.depth > PROTO_LIMITS.depth) throw tokens.error(`at most ${PROTO_LIMITS.depth} levels`, tokens.peek());
   const values = new Map<string, ProtoValue[]>();
-  for (let count = 0; tokens.peek()?.kind === "word"; count++) {
-    if (count === PROTO_LIMITS.fields) throw tokens.error(`at most ${PROTO_LIMITS.fields} fields`, tokens.peek());
+  while (tokens.peek()?.kind === "word") {
+    tokens.countField();
     const name = tokens.take().text;
     const field = place.schema && Object.hasOwn(place.schema, name) ? place.schema[name]?.[1] : undefined;
     const found = parseValues(tokens, field, place.depth);
-    if (field !== undefined) values.set(name, [...(values.get(name) ?? []), ...found]);
+    if (field !== undefined) for (const value of found) addValue(values, name, value);
     tokens.takeMark(";", ",");
   }
   return protoMessage(values);
@@ -106,7 +127,7 @@ function parseValues(tokens: Tokens, field: ProtoField | undefined, depth: numbe
   if (tokens.takeMark("[") === undefined) return [parseValue(tokens, field, depth)];
   const values: ProtoValue[] = [];
   while (tokens.takeMark("]") === undefined) {
-    if (values.length === PROTO_LIMITS.fields) throw tokens.error("a shorter list", tokens.peek());
+    tokens.countField();
     values.push(parseValue(tokens, field, depth));
     tokens.takeMark(",");
   }
@@ -129,7 +150,10 @@ function parseValue(tokens: Tokens, field: ProtoField | undefined, depth: number
   if (field === "bytes") {
     if (token.kind !== "string") throw tokens.error("a string", token);
     const parts = [unescape(token.text)];
-    while (tokens.peek()?.kind === "string") parts.push(unescape(tokens.take().text));
+    while (tokens.peek()?.kind === "string") {
+      tokens.countField();
+      parts.push(unescape(tokens.take().text));
+    }
     return Buffer.concat(parts);
   }
   const named = typeof field === "object" && Object.hasOwn(field.enum, token.text) ? field.enum[token.text] : undefined;
@@ -140,15 +164,17 @@ function parseValue(tokens: Tokens, field: ProtoField | undefined, depth: number
 
 /** The bytes of a quoted string. */
 function unescape(quoted: string): Buffer {
-  const text = quoted.slice(1, -1);
-  const parts = text.match(/\\x[\da-fA-F]{1,2}|\\[0-7]{1,3}|\\[^]|[^\\]+/g) ?? [];
-  return Buffer.concat(
-    parts.map((part) => {
-      if (!part.startsWith("\\")) return Buffer.from(part, "utf8");
-      const code = part.slice(1);
-      if (/^x[\da-fA-F]/.test(code)) return Buffer.of(Number.parseInt(code.slice(1), 16));
-      if (/^[0-7]/.test(code)) return Buffer.of(Number.parseInt(code, 8) & 0xff);
-      return Buffer.from(ESCAPES[code] === undefined ? Buffer.from(code, "utf8") : Buffer.of(ESCAPES[code]));
-    }),
+  const bytes = Buffer.from(quoted.slice(1, -1), "utf8").toString("latin1");
+  return Buffer.from(
+    bytes.replaceAll(/\\(x[\da-fA-F]{1,2}|[0-7]{1,3}|[^])/g, (_, code: string) => escaped(code)),
+    "latin1",
   );
+}
+
+/** The byte that an escape stands for. */
+function escaped(code: string): string {
+  if (/^x[\da-fA-F]/.test(code)) return String.fromCharCode(Number.parseInt(code.slice(1), 16));
+  if (/^[0-7]/.test(code)) return String.fromCharCode(Number.parseInt(code, 8) & 0xff);
+  const letter = Object.hasOwn(ESCAPES, code) ? ESCAPES[code] : undefined;
+  return letter === undefined ? code : String.fromCharCode(letter);
 }

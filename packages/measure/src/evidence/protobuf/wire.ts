@@ -1,5 +1,6 @@
 import { Cursor } from "../cursor.ts";
 import {
+  addValue,
   PROTO_LIMITS,
   type ProtoField,
   type ProtoMessage,
@@ -19,13 +20,15 @@ const MAX_VARINT_BYTES = 10;
  * @see Protocol Buffers, "Encoding"
  */
 export function decodeProto(record: string, bytes: Uint8Array, schema: ProtoSchema): ProtoMessage {
-  return decodeMessage({ record, schema, depth: 0 }, bytes);
+  return decodeMessage({ record, schema, depth: 0, total: { fields: 0 } }, bytes);
 }
 
 interface Place {
   record: string;
   schema: ProtoSchema;
   depth: number;
+  /** Of the whole message that is decoded. */
+  total: { fields: number };
 }
 
 function decodeMessage(place: Place, bytes: Uint8Array): ProtoMessage {
@@ -33,8 +36,10 @@ function decodeMessage(place: Place, bytes: Uint8Array): ProtoMessage {
   if (place.depth > PROTO_LIMITS.depth) throw cursor.error("message", `expected at most ${PROTO_LIMITS.depth} levels`);
   const byNumber = new Map(Object.entries(place.schema).map(([name, [number, field]]) => [number, { name, field }]));
   const values = new Map<string, ProtoValue[]>();
-  for (let count = 0; cursor.leftBytes > 0; count++) {
-    if (count === PROTO_LIMITS.fields) throw cursor.error("message", `expected at most ${PROTO_LIMITS.fields} fields`);
+  while (cursor.leftBytes > 0) {
+    if (place.total.fields++ === PROTO_LIMITS.fields) {
+      throw cursor.error("message", `expected at most ${PROTO_LIMITS.fields} fields`);
+    }
     const tag = Number(readVarint(cursor));
     const number = Math.floor(tag / 8);
     if (number === 0 || tag > 0xffff_ffff) throw cursor.error("tag", `expected a field's number, got ${number}`);
@@ -42,7 +47,7 @@ function decodeMessage(place: Place, bytes: Uint8Array): ProtoMessage {
     const known = byNumber.get(number);
     if (known === undefined) continue;
     const value = decodeValue(known.field, raw, { ...place, record: `${place.record}.${known.name}` }, cursor);
-    values.set(known.name, [...(values.get(known.name) ?? []), value]);
+    addValue(values, known.name, value);
   }
   return protoMessage(values);
 }

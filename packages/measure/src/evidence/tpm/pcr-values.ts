@@ -18,7 +18,7 @@ export function readPcrValues(bytes: Buffer, selections: readonly PcrSelection[]
   if (bytes.length > MAX_BYTES) throw refuse(`expected at most ${MAX_BYTES} bytes, got ${bytes.length}`);
   const text = bytes.toString("latin1");
   if (/^\s*\{/.test(text)) return parseJson(text);
-  if (/^\s*(?:pcrs|sha1|sha256|sha384|sha512)\s*:/m.test(text) && !text.includes("\0")) return parseListing(text);
+  if (/^[ \t]*(?:pcrs|sha1|sha256|sha384|sha512)[ \t]*:/m.test(text) && !text.includes("\0")) return parseListing(text);
   return isSerialized(bytes) ? readSerialized(bytes) : readConcatenated(bytes, selections);
 }
 
