@@ -179,7 +179,7 @@ describe("predictBoot", () => {
       [9],
       /Linux 5\.15\.0/,
     ],
-    ["a separator of userspace", { kind: "esp", uki: uki() }, { hasOsSeparator: true }, [9], /261 and later/],
+    ["registers of systemd's", { kind: "esp", uki: uki() }, { userspace: { hasNvPcrs: true } }, [9], /TPM's memory/],
   ])("leaves open what depends on what is not known: %s", async (_, path, more, pcrs, text) => {
     const prediction = await predict(path, more);
     const always = [0, 1, 10, 15];
@@ -206,7 +206,10 @@ describe("predictBoot", () => {
 
   it("has two values of PCR 5 where newer firmware boots from disk", async () => {
     const path = { kind: "esp", uki: uki() } as const;
-    const prediction = await predict(path, { firmware: { release: "2026.08" }, hasOsSeparator: true });
+    const prediction = await predict(path, {
+      firmware: { release: "2026.08" },
+      userspace: { hasOsSeparator: true },
+    });
     const [invocation, success] = EXIT.map(sha256);
     const failure = sha256("Exit Boot Services Returned with Failure");
     const separator = sha256(Buffer.alloc(4));
@@ -228,9 +231,12 @@ describe("predictBoot", () => {
   });
 
   it("draws the line of the operating system where systemd does", async () => {
-    const prediction = await predict({ kind: "esp", uki: uki() }, { hasOsSeparator: true, phases: ["enter-initrd"] });
+    const prediction = await predict(
+      { kind: "esp", uki: uki() },
+      { userspace: { hasOsSeparator: true }, phases: ["enter-initrd"] },
+    );
     const divided = prediction.events.filter(({ label }) => label === "os-separator").map(({ register }) => register);
-    expect(divided).toEqual([2, 3, 4, 5, 6, 7, 12, 13, 14].map((pcr) => `pcr${pcr}`));
+    expect(divided).toEqual([2, 3, 4, 5, 6, 7, 9, 12, 13, 14].map((pcr) => `pcr${pcr}`));
     expect(prediction.registers.pcr.sha256?.[13]).toBe(fold([sha256("os-separator")]));
     expect(Object.keys(prediction.phases.sha256 ?? {})).toEqual(["", "enter-initrd"]);
   });

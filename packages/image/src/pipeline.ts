@@ -8,7 +8,7 @@ import { writeAddon } from "./addon-image.ts";
 import { fetchInputs, type Inputs } from "./inputs.ts";
 import { LOCK_FILE, type ObtainedLock } from "./locking.ts";
 import { manifestOf } from "./manifest.ts";
-import { measureBuild, measurementsOf } from "./measurements.ts";
+import { measureBuild, measurementsOf, platformsOf } from "./measurements.ts";
 import type { Generation } from "./output.ts";
 import type { ImageSigners } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -33,6 +33,7 @@ const NO_ROOTFS: Rootfs = {
   scripts: [],
   packages: [],
   phases: [],
+  registerUse: { hasOsSeparator: false, hasNvPcrs: false },
   setuid: [],
   replacements: [],
 };
@@ -123,13 +124,10 @@ async function makeUki({ profile, signers, store, surroundings, generation }: Bu
   signal?.throwIfAborted();
   const { segments } = packed;
   const written = await writeUki({ profile, rootfs, stub, segments, signers, generation, threads: workers });
-  const measurements = await measureBuild({
-    profile,
-    uki: written,
-    generation,
-    places: surroundings,
-    threads: workers,
-  });
+  const measurements = await measureBuild(
+    { ...written, kernelPackage: written.kernel.package },
+    { profile, platforms: await platformsOf(profile, surroundings), threads: workers },
+  );
   return { rootfs, stub, packed, written, artifacts, measurements };
 }
 
@@ -137,6 +135,6 @@ async function makeAddon({ profile, signers, store, surroundings, generation }: 
   const { workers, report } = surroundings;
   const stub = await readStub(inputs.stub, { cache: store, workers, report, kind: "addon" });
   const written = await writeAddon({ profile, stub, signers, generation });
-  const measurements = measurementsOf(profile, { name: written.name, generation, platforms: [] });
+  const measurements = measurementsOf(profile, { ...generation.digest(written.name), platforms: [] });
   return { rootfs: NO_ROOTFS, stub, packed: { segments: [], losses: [] }, written, artifacts: [], measurements };
 }

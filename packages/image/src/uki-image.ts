@@ -32,6 +32,8 @@ export interface WrittenUki {
   kernelCommandLine: string;
   /** The boot phases that it reaches. */
   phases: string[];
+  /** What its systemd extends beside those. */
+  registerUse: Rootfs["registerUse"];
 }
 
 /** What a UKI is written from. */
@@ -81,6 +83,7 @@ export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
     kernel,
     kernelCommandLine,
     phases,
+    registerUse: rootfs.registerUse,
   };
 }
 

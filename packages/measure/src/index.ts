@@ -8,6 +8,7 @@ export {
   type KernelUkiPath,
   type MachineFacts,
   type SystemdBootPath,
+  type UserspaceFacts,
 } from "./boot/boot.ts";
 export { type GrubPath } from "./boot/grub.ts";
 export { isKernelPatched, type KernelPlacement, patchKernel } from "./boot/patched-kernel.ts";

@@ -4,7 +4,7 @@ import { compareUtf8, type DerivedCache, FileTree, type Origin } from "@cvm-buil
 import type { Profile } from "@cvm-build/profile";
 import type { LockedPackage } from "@cvm-build/resolver";
 import { addArtifact, artifactArchive, declarationOf, type FetchedArtifact } from "./artifacts.ts";
-import { bootPhases } from "./boot-phases.ts";
+import { bootPhases, type RegisterUse, registerUse } from "./boot-phases.ts";
 import { diskContent, type ExtraTree } from "./extra-trees.ts";
 import type { PackageFinisherContext } from "./finisher.ts";
 import { FINISHERS } from "./finishers/table.ts";
@@ -63,6 +63,8 @@ export interface Rootfs {
   packages: PackageUse[];
   /** Words with which the tree's systemd extends PCR 11 at boot, in order (see `bootPhases`). */
   phases: string[];
+  /** What it extends beside. */
+  registerUse: RegisterUse;
   /** Regular files with a set-user-id or set-group-id bit, sorted. */
   setuid: string[];
   /** Files that two packages hold, and which one the image has. */
@@ -99,6 +101,7 @@ export async function assembleRootfs(input: RootfsInput, tools: RootfsTools): Pr
     scripts: scripts.map((script) => classifyScript(script, { has: (path) => standsAt(tree, path) })),
     packages: packageUse(tree, debs),
     phases: bootPhases(tree),
+    registerUse: registerUse(tree),
     setuid: setIdFiles(tree),
     replacements: merger.replacements,
   };

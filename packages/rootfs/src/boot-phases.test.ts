@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bootPhases } from "./boot-phases.ts";
+import { bootPhases, registerUse } from "./boot-phases.ts";
 import { treeFixture } from "./tree.fixture.ts";
 
 const UNITS = "/usr/lib/systemd/system";
@@ -67,5 +67,39 @@ describe("bootPhases", () => {
     ["no TPM driver", { ...SYSTEMD, ...TSS, [`${MODULES}/modules.builtin`]: "kernel/drivers/char/tpm/tpm.ko\n" }, []],
   ])("%s", (__, files, phases) => {
     expect(bootPhases(treeFixture(files))).toEqual(phases);
+  });
+});
+
+describe("registerUse", () => {
+  const program = { "/usr/lib/systemd/systemd-pcrextend": "", "/usr/lib/systemd/systemd-tpm2-setup": "" };
+  const unit = (name: string) => ({
+    [`${UNITS}/${name}`]: "x",
+    [`${UNITS}/sysinit.target.wants/${name}`]: `-> ../${name}`,
+  });
+  // As Debian's systemd-tpm 262 has them.
+  const later = {
+    ...program,
+    ...unit("systemd-pcrosseparator.service"),
+    ...unit("systemd-tpm2-setup-early.service"),
+    ...unit("systemd-pcrnvdone.service"),
+    "/usr/lib/nvpcr/hardware.nvpcr": "{}",
+  };
+  const initrd = { "/etc/initrd-release": "" };
+  const { "/usr/lib/nvpcr/hardware.nvpcr": __, ...withoutDefinitions } = later;
+
+  it.each<[string, Record<string, string>, boolean, boolean]>([
+    ["systemd 257", { ...SYSTEMD, ...TSS, ...initrd }, false, false],
+    ["an initrd with systemd 262", { ...later, ...TSS, ...initrd }, true, true],
+    ["an image that lives in its initrd", { ...later, ...TSS }, false, true],
+    ["one without definitions of registers", { ...withoutDefinitions, ...TSS }, false, false],
+    ["no TPM libraries", { ...later, ...initrd }, false, false],
+    [
+      "a masked separator",
+      { ...later, ...TSS, ...initrd, "/etc/systemd/system/systemd-pcrosseparator.service": "-> /dev/null" },
+      false,
+      true,
+    ],
+  ])("%s", (___, files, hasOsSeparator, hasNvPcrs) => {
+    expect(registerUse(treeFixture(files))).toEqual({ hasOsSeparator, hasNvPcrs });
   });
 });

@@ -15,6 +15,10 @@ const EXTEND_PROGRAM = "/usr/lib/systemd/systemd-pcrextend";
 /** Where systemd before 255 had it. */
 const OLD_EXTEND_PROGRAM = "/usr/lib/systemd/systemd-pcrphase";
 
+/** Definitions of registers in the TPM's memory, and what makes them. */
+const NVPCR_DIRECTORY = "/usr/lib/nvpcr";
+const SETUP_PROGRAM = "/usr/lib/systemd/systemd-tpm2-setup";
+
 /** Kernel modules that are needed, any name of a row, and where they are in the kernel's tree. */
 const DRIVERS = [
   { directory: "drivers/char/tpm", file: /\/tpm_(crb|tis)\.ko/ },
@@ -38,15 +42,48 @@ const DRIVERS = [
  * initrd never reaches them while it runs.
  */
 export function bootPhases(tree: FileTree): string[] {
-  const canExtend = [EXTEND_PROGRAM, OLD_EXTEND_PROGRAM].some((path) => tree.follow(path)?.kind === "file");
-  if (!canExtend || missingTpmLibrary(tree) !== undefined || !hasDrivers(tree)) return [];
-  const inInitrd = tree.follow("/etc/initrd-release") !== undefined;
+  if (!canExtend(tree)) return [];
+  const inInitrd = isInitrd(tree);
   return PHASE_UNITS.filter((phase) => phase.inInitrd === inInitrd)
-    .filter(
-      ({ unit, wantedBy }) =>
-        findUnit(tree, unit) !== undefined && !isMasked(tree, unit) && isWanted(tree, { unit, wantedBy }),
-    )
+    .filter((unit) => isStarted(tree, unit))
     .map(({ word }) => word);
+}
+
+/** What this tree's systemd extends beside PCR 11. */
+export interface RegisterUse {
+  /** Whether it draws a line in most registers: systemd-pcrosseparator.service, in initrds, of 261 and later. */
+  hasOsSeparator: boolean;
+  /** Whether it makes registers in the TPM's memory and measures them into PCR 9: systemd-tpm2-setup-early.service. */
+  hasNvPcrs: boolean;
+}
+
+/**
+ * Says what this tree's systemd will extend beside the words of `bootPhases`, and on the same conditions.
+ * @see systemd-pcrosseparator.service(8), systemd-tpm2-setup.service(8)
+ */
+export function registerUse(tree: FileTree): RegisterUse {
+  if (!canExtend(tree)) return { hasOsSeparator: false, hasNvPcrs: false };
+  const isStartedEarly = (unit: string) => isStarted(tree, { unit, wantedBy: "sysinit.target" });
+  const definitions = tree.list(NVPCR_DIRECTORY).some((name) => name.endsWith(".nvpcr"));
+  const makes = tree.follow(SETUP_PROGRAM)?.kind === "file" && isStartedEarly("systemd-tpm2-setup-early.service");
+  return {
+    hasOsSeparator: isInitrd(tree) && isStartedEarly("systemd-pcrosseparator.service"),
+    hasNvPcrs: (definitions && makes) || (isInitrd(tree) && isStartedEarly("systemd-pcrnvdone.service")),
+  };
+}
+
+/** Whether systemd in this tree can extend registers. */
+function canExtend(tree: FileTree): boolean {
+  const hasProgram = [EXTEND_PROGRAM, OLD_EXTEND_PROGRAM].some((path) => tree.follow(path)?.kind === "file");
+  return hasProgram && missingTpmLibrary(tree) === undefined && hasDrivers(tree);
+}
+
+function isInitrd(tree: FileTree): boolean {
+  return tree.follow("/etc/initrd-release") !== undefined;
+}
+
+function isStarted(tree: FileTree, { unit, wantedBy }: { unit: string; wantedBy: string }): boolean {
+  return findUnit(tree, unit) !== undefined && !isMasked(tree, unit) && isWanted(tree, { unit, wantedBy });
 }
 
 function isWanted(tree: FileTree, { unit, wantedBy }: { unit: string; wantedBy: string }): boolean {

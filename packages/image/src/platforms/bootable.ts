@@ -1,5 +1,5 @@
 import type { ByteSource, HashAlgorithm } from "@cvm-build/bytes";
-import type { Boot, EspFile } from "@cvm-build/measure";
+import type { Boot, EspFile, UserspaceFacts } from "@cvm-build/measure";
 import type { Memo } from "./memo.ts";
 
 /** A finished image, and what is known of the system in it. */
@@ -14,6 +14,8 @@ export interface Bootable {
   companions: readonly EspFile[];
   /** Boot phases that userspace reaches, in order. */
   phases: readonly string[];
+  /** What it extends beside. */
+  userspace?: UserspaceFacts;
   banks: readonly HashAlgorithm[];
   sources?: NonNullable<Boot["sources"]>;
   /** What was found out of these files. */

@@ -63,6 +63,7 @@ function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads:
     path: pathOf(declaration, bootable),
     banks: bootable.banks,
     phases: bootable.phases,
+    ...(bootable.userspace && { userspace: bootable.userspace }),
     secureBoot: variables ? { variables } : false,
     ...(release !== undefined && {
       firmware: { release, ...(random !== undefined && { hasRandom: random }) },

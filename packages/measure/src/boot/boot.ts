@@ -87,14 +87,22 @@ export interface DiskFacts {
   isReadOnly?: boolean;
 }
 
+/** What systemd, of 261 and later, extends. Default: nothing. */
+export interface UserspaceFacts {
+  /** Whether the initrd draws a line in most registers: systemd-pcrosseparator.service. */
+  hasOsSeparator?: boolean;
+  /** Whether registers are made in the TPM's memory, with secrets that PCR 9 vouches for: systemd-tpm2-setup.service. */
+  hasNvPcrs?: boolean;
+}
+
 /** A boot, as far as registers depend on it. What is not given is not known, and registers that need it have no value. */
 export interface Boot {
   path: BootPath;
   banks: readonly HashAlgorithm[];
   /** Boot phases that userspace reaches, in order; empty where the initrd has no systemd. */
   phases: readonly string[];
-  /** Whether the initrd's systemd draws a line in most registers, as 261 and later do. Default: false. */
-  hasOsSeparator?: boolean;
+  /** What userspace extends beside phases. */
+  userspace?: UserspaceFacts;
   /** What firmware's Secure Boot variables hold; `false` where it is off and they are not known. */
   secureBoot: false | { variables: SecureBootVariables };
   firmware?: FirmwareFacts;

@@ -59,13 +59,7 @@ export async function predictBoot(boot: Boot): Promise<Prediction> {
   const hasPhases = kind !== "kernel-bzimage" && kind !== "grub";
   const phases = hasPhases ? boot.phases : [];
   addPhases(draft, phases);
-  if (boot.hasOsSeparator && hasPhases) {
-    addOsSeparator(draft);
-    open.leave(
-      [9],
-      "systemd 261 and later measures there which registers it makes in the TPM's memory, and their secrets",
-    );
-  }
+  addUserspace({ draft, open, firmware, boot });
   const { banks, threads = 1 } = boot;
   const digests = await hashBanks(outcome.image, draft.streams, { banks, threads });
   const events = draft.finish(digests).filter(({ register }) => !open.has(register));
@@ -125,6 +119,15 @@ function addUkiImage(
 ): void {
   const authority = byShim ? undefined : firmware.require(path, uki);
   firmware.addImage({ path, source: { file: path }, parts: authenticodeRanges(uki), authority }, { fromDisk });
+}
+
+/** What systemd extends of its own accord, which it does only where a stub has measured the image. */
+function addUserspace({ draft, open, boot }: BootDraft): void {
+  const { path, userspace } = boot;
+  if (path.kind === "kernel-bzimage" || path.kind === "grub") return;
+  if (userspace?.hasOsSeparator) addOsSeparator(draft);
+  if (userspace?.hasNvPcrs)
+    open.leave([9], "systemd measures the secrets of registers that it makes in the TPM's memory");
 }
 
 function fold(
