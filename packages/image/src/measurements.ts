@@ -6,6 +6,7 @@ import type {
   RegisterName,
   RegisterValues,
   Unmeasured,
+  UserspaceFacts,
 } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { measuredCompanions } from "./companions.ts";
@@ -60,6 +61,8 @@ export interface FinishedUki {
   kernelPackage: string;
   /** The boot phases that it reaches. */
   phases: readonly string[];
+  /** What its systemd extends beside those. Default: nothing. */
+  registerUse?: UserspaceFacts;
 }
 
 /** Opens the finished UKI again and predicts its registers from its own bytes. */
@@ -73,6 +76,7 @@ export async function measureBuild(
     image,
     companions: measuredCompanions(uki.path),
     phases: uki.phases,
+    ...(uki.registerUse && { userspace: uki.registerUse }),
     banks: profile.measure.banks,
     sources: {
       ".linux": { package: uki.kernelPackage, file: uki.names.kernel },
