@@ -121,6 +121,19 @@ describe("judgeImage", () => {
     expect(judge(bytes, trusting(root, leaf), [listOf(root)])).toEqual(authority(leaf));
   });
 
+  it("takes a signature without a signer for revoked where there is a dbx", async () => {
+    const bytes = await signed([leaf, leaf]);
+    // What follows the header of the first entry.
+    bytes.fill(0xff, image.length + 8, image.length + 12);
+    expect(judge(bytes, trusting(root))).toEqual(authority(root));
+    expect(judge(bytes, trusting(root), trusting(stranger))).toEqual({
+      refusal: "one with a signature whose signer firmware cannot tell, which it takes for revoked",
+    });
+    // Where the digest is not where firmware looks for it, the signature is passed over.
+    bytes.fill(0xff, image.length + 8 + 32, image.length + 8 + 41);
+    expect(judge(bytes, trusting(root), trusting(stranger))).toEqual(authority(root));
+  });
+
   it("decides or throws a FormatError, and never in favour of an image that was changed", async () => {
     const bytes = await signed([leaf]);
     const db = encodeSignatureLists(trusting(root));

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { type ByteSource, digest, FormatError, readDer, readDerList } from "@cvm-build/bytes";
+import { objectIdentifier } from "../asn1/writer.ts";
 import { WIN_CERT_TYPE_PKCS_SIGNED_DATA } from "../authenticode/format.ts";
 import { type CertificateTableEntry, readCertificateTable } from "../authenticode/reader.ts";
 import { type AuthenticodeSignature, readSignature } from "../authenticode/signature.ts";
@@ -28,6 +29,10 @@ const CERTIFICATE_DIGESTS = {
   sha512: SIGNATURE_TYPES.x509Sha512,
 } as const satisfies Record<SignatureHash, string>;
 
+/** Where firmware looks for a signature's digest, and what it finds there: object identifiers without tag and length. */
+const DIGEST_OFFSET = 32;
+const DIGEST_IDENTIFIERS = Object.values(DIGEST_OID).map((identifier) => objectIdentifier(identifier).subarray(2));
+
 /** One signature of an image. */
 interface ImageSignature extends AuthenticodeSignature {
   hash: SignatureHash;
@@ -47,6 +52,9 @@ export function judgeImage(image: ByteSource, databases: ImageDatabases): ImageV
   const dbx = readSignatureLists(databases.dbx ?? Buffer.alloc(0));
   const entries = readCertificateTable(image);
   if (entries.length === 0) return judgeUnsigned(image, { db, dbx });
+  if (dbx.length > 0 && entries.some(hasUnknownSigner)) {
+    return { refusal: "one with a signature whose signer firmware cannot tell, which it takes for revoked" };
+  }
   const signatures = readSignatures(image, entries);
   if (signatures.length === 0) return { refusal: "one without a signature that firmware can read" };
   let authority: Signature | undefined;
@@ -65,21 +73,40 @@ function judgeUnsigned(image: ByteSource, { db, dbx }: { db: SignatureList[]; db
   return authority ? { authority } : { refusal: "one without a signature" };
 }
 
+/**
+ * Whether a signature is one that firmware finds no signer in, though it finds the digest where two-byte lengths put it.
+ * @see EDK2, `HashPeImageByType` and `IsForbiddenByDbx` of DxeImageVerificationLib
+ */
+function hasUnknownSigner(entry: CertificateTableEntry): boolean {
+  const { certificateType, contents } = entry;
+  const named = contents.subarray(DIGEST_OFFSET);
+  const isLookedAt =
+    certificateType === WIN_CERT_TYPE_PKCS_SIGNED_DATA &&
+    DIGEST_IDENTIFIERS.some((identifier) => named.subarray(0, identifier.length).equals(identifier));
+  if (!isLookedAt) return false;
+  const signature = openEntry(entry);
+  return !signature || verifySignedData(signature.signed, { trusted: [] }).some(({ certificate }) => !certificate);
+}
+
 /** The signatures that firmware looks at: those it cannot read it passes over. */
 function readSignatures(image: ByteSource, entries: readonly CertificateTableEntry[]): ImageSignature[] {
-  const read = entries.flatMap(({ certificateType, contents }) => {
-    if (certificateType !== WIN_CERT_TYPE_PKCS_SIGNED_DATA) return [];
-    try {
-      const signature = readSignature(contents);
-      const hash = SIGNATURE_HASHES.find((name) => DIGEST_OID[name] === signature.indirect.digestAlgorithm);
-      return hash ? [{ ...signature, hash }] : [];
-    } catch (error) {
-      if (error instanceof FormatError) return [];
-      throw error;
-    }
+  const read = entries.flatMap((entry) => {
+    const signature = openEntry(entry);
+    const hash = SIGNATURE_HASHES.find((name) => DIGEST_OID[name] === signature?.indirect.digestAlgorithm);
+    return signature && hash ? [{ ...signature, hash }] : [];
   });
   const digests = authenticodeDigests(image, [...new Set(read.map(({ hash }) => hash))]);
   return read.map((signature) => ({ ...signature, imageDigest: Buffer.from(digests[signature.hash], "hex") }));
+}
+
+function openEntry({ certificateType, contents }: CertificateTableEntry): AuthenticodeSignature | undefined {
+  if (certificateType !== WIN_CERT_TYPE_PKCS_SIGNED_DATA) return undefined;
+  try {
+    return readSignature(contents);
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
 }
 
 function isRevoked(signature: ImageSignature, dbx: readonly SignatureList[]): boolean {
