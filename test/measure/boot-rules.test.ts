@@ -155,6 +155,13 @@ describe("predictBoot", () => {
     ["no variables", { kind: "esp", uki: uki() }, { secureBoot: false }, [7], /Secure Boot variables/],
     ["no QEMU", bzImage("a"), { machine: { hasOptionRoms: false } }, [4], /depends on its version/],
     ["an old QEMU", bzImage("a"), machineWith({ qemuVersion: "6.2" }), [4], /before 7\.2/],
+    [
+      "an old QEMU and a UKI",
+      { kind: "kernel-uki", uki: uki() },
+      machineWith({ qemuVersion: "6.2" }),
+      [4],
+      /before 7\.2/,
+    ],
     ["no memory", bzImage("a"), machineWith({ memoryBytes: undefined } as object), [4], /memory size/],
     ["no release for an initrd", bzImage("a", "i"), { firmware: {} }, [4, 9], /version/],
     ["another GRUB", grub("sbat,1\ngrub,3,x,grub,2.06,x\n"), {}, [4, 8, 9], /GRUB 2\.12 of Debian/],
@@ -274,6 +281,13 @@ describe("predictBoot with Secure Boot on", () => {
     const confidential = await start(none, { machine: { ...EVERYTHING.machine, guest: "sev" } });
     expect(confidential.refused).toMatchObject([{ reason: "one for a confidential machine" }]);
     expect(labels(confidential, 9)).toEqual([]);
+  });
+
+  it("leaves open what GRUB does", async () => {
+    const path = grub();
+    if (path.kind !== "grub") throw new Error("it is GRUB");
+    const prediction = await predict(path, on(path.loader));
+    for (const pcr of [4, 7, 8, 9]) expect(reason(prediction, pcr)).toMatch(/GRUB does under Secure Boot/);
   });
 
   it("knows which firmware starts a kernel that is refused, and leaves no trace of it", async () => {

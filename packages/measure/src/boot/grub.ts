@@ -37,6 +37,7 @@ export function addGrub(path: GrubPath, log: BootDraft): void {
     addShim(path.shim, log);
     open.leave([4], "how often shim measures a kernel that GRUB has it verify was not verified");
   }
+  if (firmware.isSecure) open.leave([4, 7, 8, 9], "what GRUB does under Secure Boot was not verified");
   const authority = path.shim ? undefined : firmware.require(loaderPath, loader);
   const image = { path: loaderPath, source: { file: loaderPath }, parts: partsOfImage(loader), authority };
   firmware.addImage(image, { fromDisk: true });

@@ -5,7 +5,7 @@ import { readWhole } from "../read-whole.ts";
 import type { Boot, KernelPath } from "./boot.ts";
 import { partsOfImage } from "./firmware-log.ts";
 import { FIRST_KERNEL, kernelBefore } from "./kernel-version.ts";
-import { isKernelPatched, patchKernel } from "./patched-kernel.ts";
+import { FIRST_QEMU, isKernelPatched, OLD_QEMU, patchKernel } from "./patched-kernel.ts";
 import type { BootDraft } from "./predict-boot.ts";
 import { isAtLeast } from "./version.ts";
 
@@ -17,8 +17,6 @@ const INITRD_OPTION = "initrd=initrd";
 /** Releases of OVMF that were seen to start a kernel by its old entry point where Secure Boot refuses it, and not to. */
 const HANDS_OVER_UNTIL = "2025.02";
 const REFUSES_SINCE = "2026.08";
-/** What QEMU before this does with a kernel was not looked at. */
-const FIRST_QEMU = "7.2";
 
 /**
  * Adds what is measured when QEMU hands a kernel to firmware.
@@ -64,7 +62,7 @@ function handedKernel(
       return { doubt: "whether QEMU writes into the kernel's header depends on its version and the firmware's" };
     }
     if (!isAtLeast(qemuVersion, FIRST_QEMU)) {
-      return { doubt: `what QEMU before ${FIRST_QEMU} writes into the kernel's header was not verified` };
+      return { doubt: OLD_QEMU };
     }
     if (isKernelPatched({ qemuVersion, firmwareRelease, guest })) {
       if (memoryBytes === undefined)

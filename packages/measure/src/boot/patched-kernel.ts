@@ -19,6 +19,11 @@ export interface KernelPlacement {
   initrdBytes: number | undefined;
 }
 
+/** What QEMU before this does with what it hands to firmware was not looked at. */
+export const FIRST_QEMU = "7.2";
+/** Why a boot by an older one has no PCR 4. */
+export const OLD_QEMU = `what QEMU before ${FIRST_QEMU} writes into the kernel's header was not verified`;
+
 /** QEMU, as `typeOfLoader` names it. */
 const QEMU_LOADER = 0xb0;
 const REAL_MODE_ADDRESS = 0x10000;

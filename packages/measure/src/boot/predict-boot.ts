@@ -11,12 +11,14 @@ import { exitAlternatives, retriesExit } from "./exit-retry.ts";
 import { FirmwareLog } from "./firmware-log.ts";
 import { addGrub } from "./grub.ts";
 import { addKernel } from "./kernel-log.ts";
+import { FIRST_QEMU, OLD_QEMU } from "./patched-kernel.ts";
 import { OpenRegisters } from "./open-registers.ts";
 import { addOsSeparator } from "./os-separator.ts";
 import { leavePlatformOpen } from "./platform-doubts.ts";
 import { addShim } from "./shim.ts";
 import { addStub } from "./stub-log.ts";
 import { addSystemdBoot } from "./systemd-boot.ts";
+import { isAtLeast } from "./version.ts";
 
 /** Registers that have a value unless something leaves them open, be it that nothing extends them. */
 const STATIC_PCRS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] as const;
@@ -105,6 +107,8 @@ function addLoader(path: SystemdBootPath, log: BootDraft): PathOutcome {
 
 /** Firmware loads what QEMU hands to it before it tries boot options. */
 function addKernelUki({ uki, commandLine }: KernelUkiPath, log: BootDraft): PathOutcome {
+  const { qemuVersion } = log.boot.machine ?? {};
+  if (qemuVersion !== undefined && !isAtLeast(qemuVersion, FIRST_QEMU)) log.open.leave([4], OLD_QEMU);
   addUkiImage(uki, { path: KERNEL_FILE, fromDisk: false, byShim: false }, log);
   log.firmware.addBootAttempts();
   const refused = addStub({ image: uki, path: undefined, passed: commandLine, companions: [] }, log);
