@@ -8,6 +8,7 @@ import { inspect } from "./commands/inspect.ts";
 import { keys } from "./commands/keys.ts";
 import { lock } from "./commands/lock.ts";
 import { measure } from "./commands/measure.ts";
+import { predict } from "./commands/predict.ts";
 import { prove } from "./commands/prove.ts";
 import { release } from "./commands/release.ts";
 import { replay } from "./commands/replay.ts";
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   build,
   summary,
   lock,
+  predict,
   measure,
   explain,
   diff,

@@ -11,7 +11,8 @@ import { makeProject, type Project } from "./project.fixture.ts";
 const CONFIGURATION = "[Distribution]\nDistribution=debian\nRelease=trixie\n[Content]\nExtraTrees=tree\n";
 
 function keyOf(project: Project, text = "lock"): string {
-  return buildKey(project.load(), { text, origin: { kind: "resolved" } } as ObtainedLock);
+  const lock = { text, origin: { kind: "resolved" } } as ObtainedLock;
+  return buildKey(project.load(), lock, { directory: "/nowhere", configsDirectory: "/nowhere" });
 }
 
 test("a build's key changes with what the image is made from, and with nothing else", () => {
@@ -53,7 +54,7 @@ test("an image is up to date for its key and its files' digests, whatever the re
   expect(isUpToDate(output, key)).toBe(false);
   mkdirSync(output.generations, { recursive: true });
   project.write("build/node/node.efi", "image");
-  rememberBuild(output, { key, files: { "node.efi": sha256Hex("image") } });
+  rememberBuild(output, { key, systemKey: key, files: { "node.efi": sha256Hex("image") } });
   expect(isUpToDate(output, key)).toBe(true);
   expect(isUpToDate(output, sha256Hex("other"))).toBe(false);
   project.write("build/node/node.efi", "touched");

@@ -13,11 +13,14 @@ import { canonicalJson, compactCanonicalJson, type Sha256Hex, sha256Hex } from "
 import type { Profile } from "@cvm-build/profile";
 import type { ObtainedLock } from "./locking.ts";
 import { fileDigest, type OutputDirectory } from "./output.ts";
+import { filesOfPlatform, findPlatform, type PlatformPlaces, platformPath } from "./platforms/find-platform.ts";
 import { programFingerprint } from "./program.ts";
 
 /** What is remembered of a finished build, beside the image and not part of it. */
 interface BuildRecord {
   key: Sha256Hex;
+  /** Of what decides the initrd and the kernel alone. */
+  systemKey: Sha256Hex;
   /** Digest of every file of the image, by name. */
   files: Record<string, Sha256Hex>;
 }
@@ -26,18 +29,38 @@ interface BuildRecord {
  * Digest of all that decides what a build makes: profile, lock, extra trees and program. Taken before the build reads
  * them, so that what is changed meanwhile is seen by the next.
  */
-export function buildKey(profile: Profile, { text }: ObtainedLock): Sha256Hex {
+export function buildKey(profile: Profile, lock: ObtainedLock, places: PlatformPlaces): Sha256Hex {
   const { outputDirectory: _, ...output } = profile.output;
+  return sha256Hex(
+    compactCanonicalJson({
+      system: systemKey(profile, lock),
+      profile: { ...profile, output },
+      ukiFiles: [...ukiFiles(profile), ...platformFiles(profile.measure.platforms, places)].map(sourceDigest),
+      keys: keys(profile).map(stampOf),
+    }),
+  );
+}
+
+/** Digest of all that decides an image's initrd and kernel: what `buildKey` is of, but for what only the UKI is made with. */
+export function systemKey(profile: Profile, { text }: ObtainedLock): Sha256Hex {
+  const { uki: _, ukiProfiles: _profiles, measure: _measure, validation: _validation, ...system } = profile;
+  const { outputDirectory: _directory, ...output } = profile.output;
   return sha256Hex(
     compactCanonicalJson({
       program: programFingerprint(),
       lock: sha256Hex(text),
-      profile: { ...profile, output },
+      profile: { ...system, output, content: { ...profile.content, kernelCommandLine: [] } },
       extraTrees: profile.content.extraTrees.map(({ source }) => sourceDigest(source)),
-      ukiFiles: ukiFiles(profile).map(sourceDigest),
-      keys: keys(profile).map(stampOf),
     }),
   );
+}
+
+/** Declarations of platforms, and the files that they name. The default ones are of the program. */
+function platformFiles(names: readonly string[], places: PlatformPlaces): string[] {
+  return names.flatMap((name) => {
+    const path = platformPath(name, places);
+    return path === undefined ? [] : [path, ...filesOfPlatform(findPlatform(name, places))];
+  });
 }
 
 /** Files that a profile names for the UKI: its picture, what it is booted with, the certificate that it is signed with. */
@@ -77,6 +100,17 @@ export function isUpToDate(output: OutputDirectory, key: Sha256Hex): boolean {
   });
 }
 
+/** Says whether initrd and kernel in the output directory are those that a build of that key would make. */
+export function hasSameSystem(output: OutputDirectory, key: Sha256Hex): boolean {
+  const record = readRecord(recordPath(output));
+  if (record?.systemKey !== key) return false;
+  const { imageId } = output;
+  return [`${imageId}.initrd`, `${imageId}.vmlinuz`].every((name) => {
+    const path = join(output.path, name);
+    return existsSync(path) && fileDigest(path).sha256 === record.files[name];
+  });
+}
+
 /** Remembers the build that was just published. */
 export function rememberBuild(output: OutputDirectory, record: BuildRecord): void {
   writeFileSync(recordPath(output), canonicalJson(record));
@@ -109,8 +143,8 @@ function recordPath(output: OutputDirectory): string {
 
 function readRecord(path: string): BuildRecord | undefined {
   try {
-    const { key, files } = JSON.parse(readFileSync(path, "utf8")) as BuildRecord;
-    return { key, files: { ...files } };
+    const { key, systemKey, files } = JSON.parse(readFileSync(path, "utf8")) as BuildRecord;
+    return { key, systemKey, files: { ...files } };
   } catch {
     return undefined; // never built, or torn: building again is right in both cases
   }

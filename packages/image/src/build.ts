@@ -1,5 +1,5 @@
 import type { Profile } from "@cvm-build/profile";
-import { buildKey, isUpToDate, rememberBuild } from "./build-key.ts";
+import { buildKey, isUpToDate, rememberBuild, systemKey } from "./build-key.ts";
 import { findLock, type LockPolicy, lockMissing, type ObtainedLock } from "./locking.ts";
 import { suppliedArtifacts } from "./local-inputs.ts";
 import type { Manifest } from "./manifest.ts";
@@ -40,7 +40,7 @@ export async function buildImage(request: BuildRequest, surroundings: Surroundin
   const output = new OutputDirectory(profile.output.outputDirectory, profile.output.imageId);
   const supplied = suppliedArtifacts(request.artifacts, { profile, surroundings });
   const found = findLock(profile, { surroundings, output, policy: request.lockPolicy, supplied });
-  const isCurrent = !request.force && found !== undefined && isUpToDate(output, buildKey(profile, found));
+  const isCurrent = !request.force && found !== undefined && isUpToDate(output, buildKey(profile, found, surroundings));
   const obtained = isCurrent
     ? found
     : await buildAnew({ ...request, artifacts: supplied }, { profile, output, found, surroundings }).catch(
@@ -73,12 +73,12 @@ async function buildAnew(
   await using signers = await openImageSigners(profile, surroundings);
   const store = storeOf(surroundings);
   const obtained = found ?? (await resolveAnew(profile, { store, surroundings, artifacts }));
-  const key = buildKey(profile, obtained);
+  const key = buildKey(profile, obtained, surroundings);
   using generation = output.startGeneration();
   await writeSoundImage({ profile, obtained, artifacts, signers, store, surroundings, generation });
   surroundings.signal?.throwIfAborted();
   const files = generation.digests();
   generation.publish();
-  rememberBuild(output, { key, files });
+  rememberBuild(output, { key, systemKey: systemKey(profile, obtained), files });
   return obtained;
 }

@@ -11,6 +11,7 @@ export { type QuoteVerification, type RegisterVerdict, type VerifyQuoteRequest }
 export { type MeasureRequest } from "./examine.ts";
 export { EXPORT_FORMATS, type ExportFormatName } from "./exports/export-formats.ts";
 export { type ExportImageRequest, type ImageExport } from "./exports/export-image.ts";
+export { type TdxFields } from "./exports/export-request.ts";
 export { type FileExplanation } from "./explain/explain-file.ts";
 export { type ExplainedEvent, type RegisterExplanation } from "./explain/explain-register.ts";
 export { type Explanation, type ExplainRequest } from "./explain/explain.ts";
@@ -20,6 +21,7 @@ export { type LockPolicy } from "./locking.ts";
 export { type ImageChoice, type MachineOptions } from "./machine.ts";
 export { type Manifest, type ManifestPackage, type ScriptReport } from "./manifest.ts";
 export { type Measurements, type PlatformMeasurements, type PublishedEvent } from "./measurements.ts";
+export { type ForesightReport, type PredictRequest } from "./predict.ts";
 export { PROGRAM_VERSION } from "./program.ts";
 export { type Proof, type ProveRequest } from "./prove.ts";
 export { type ReleaseReport, type ReleaseRequest } from "./release/release.ts";
@@ -43,6 +45,7 @@ export {
   lockImage,
   makeKeys,
   measureImage,
+  predictImage,
   proveImage,
   pruneCache,
   releaseImage,

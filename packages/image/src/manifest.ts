@@ -34,6 +34,8 @@ export interface Manifest {
   stub: { package: string; packageVersion: string; version: string; path: string; sha256: Sha256Hex };
   /** Who signed what: by digests of the public key, and of the certificate where there is one. */
   signatures: ManifestSignature[];
+  /** Boot phases that the system in it reaches, in order. */
+  phases: readonly string[];
   services: { name: string; description: string; user: string }[];
   finishers: { name: string; summary: string; paths: string[] }[];
   scripts: ScriptReport;
@@ -127,6 +129,7 @@ export function manifestOf(build: {
       sha256: stub.content.sha256,
     },
     signatures: signaturesBy(signers),
+    phases: profile.measure.phases ?? rootfs.phases,
     services: profile.services.map(({ name, description, user }) => ({ name, description, user })),
     finishers: rootfs.finishers,
     scripts: scriptReport(rootfs.scripts),

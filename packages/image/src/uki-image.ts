@@ -17,7 +17,7 @@ import { companionNames } from "./companions.ts";
 import type { FileDigest, Generation } from "./output.ts";
 import { variableStoreName } from "./variable-store-file.ts";
 import type { ImageSigners } from "./signing.ts";
-import { assemblePlan, planUki, type UkiPlan } from "./uki-plan.ts";
+import { assemblePlan, osReleaseOf, planUki, type UkiPlan } from "./uki-plan.ts";
 import { checkUkiPolicies, signUkiPolicies } from "./uki-policies.ts";
 
 /** The files of an image that boot, as they were written. */
@@ -63,7 +63,8 @@ export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
   using initrd = openFileSource(generation.path(names.initrd));
   const path = generation.path(names.uki);
   const plan = planUki({
-    ...{ profile, rootfs, initrd, signers },
+    ...{ profile, initrd, signers },
+    osRelease: osReleaseOf(rootfs),
     kernel: { image: kernelImage, release: kernel.release },
     stub: readContent(stub.content),
   });
@@ -88,7 +89,7 @@ export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
 }
 
 /** Assembles a UKI, puts policies for it into it, and signs it. */
-async function assembleSigned(
+export async function assembleSigned(
   path: string,
   build: { plan: UkiPlan; signers: ImageSigners; banks: readonly HashAlgorithm[]; phases: string[]; threads: number },
 ): Promise<void> {

@@ -29,13 +29,14 @@ const MAIN_PROFILE = ["ID=main", "TITLE=Main"];
 /** Plans the UKI that a profile describes. */
 export function planUki(build: {
   profile: Profile;
-  rootfs: Rootfs;
+  /** The image's own, never the building machine's. */
+  osRelease: ByteSource;
   kernel: { image: Buffer; release: string };
   stub: Buffer;
   initrd: ByteSource;
   signers: ImageSigners;
 }): UkiPlan {
-  const { profile, rootfs, kernel, stub, initrd, signers } = build;
+  const { profile, osRelease, kernel, stub, initrd, signers } = build;
   const { uki, ukiProfiles } = profile;
   const commandLine = (more: readonly string[]) => [...profile.content.kernelCommandLine, ...more].join(" ");
   const isSigned = signers.pcr.length > 0;
@@ -43,7 +44,7 @@ export function planUki(build: {
     stub,
     shared: {
       ".linux": bytesSource(kernel.image),
-      ".osrel": osRelease(rootfs),
+      ".osrel": osRelease,
       ".cmdline": textSource(commandLine([])),
       ".initrd": initrd,
       ".uname": textSource(kernel.release),
@@ -104,7 +105,8 @@ function policyKey({ pcr: [signer] }: ImageSigners): Sections {
   return signer ? { ".pcrpkey": textSource(String(signer.publicKey.export({ type: "spki", format: "pem" }))) } : {};
 }
 
-function osRelease({ tree }: Rootfs): ByteSource {
+/** What the image says of itself; empty where it says nothing. */
+export function osReleaseOf({ tree }: Rootfs): ByteSource {
   const file = tree.follow("/etc/os-release");
   return bytesSource(file?.kind === "file" ? readContent(file.content) : Buffer.alloc(0));
 }

@@ -12,6 +12,7 @@ import type { Explanation, ExplainRequest } from "./explain/explain.ts";
 import type { KeysReport, KeysRequest } from "./keys.ts";
 import type { LockReport, LockRequest } from "./lock.ts";
 import type { Measurements } from "./measurements.ts";
+import type { ForesightReport, PredictRequest } from "./predict.ts";
 import type { Proof, ProveRequest } from "./prove.ts";
 import type { ReleaseReport, ReleaseRequest } from "./release/release.ts";
 import type { VerifyReleaseRequest } from "./release/release-keys.ts";
@@ -34,6 +35,11 @@ export async function inspectImage(request: { image: string }, surroundings: Sur
 /** Predicts the registers of an image on platforms, from its own bytes. */
 export async function measureImage(request: MeasureRequest, surroundings: Surroundings): Promise<Measurements> {
   return (await import("./examine.ts")).measureImage(request, surroundings);
+}
+
+/** Predicts the registers of the image that a profile would build. */
+export async function predictImage(request: PredictRequest, surroundings: Surroundings): Promise<ForesightReport> {
+  return (await import("./predict.ts")).predictImage(request, surroundings);
 }
 
 /** Measures an image, and writes its reference values as verifiers read them. */

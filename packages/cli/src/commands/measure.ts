@@ -1,18 +1,10 @@
 import { HASH_ALGORITHMS } from "@cvm-build/bytes";
-import {
-  EXPORT_FORMATS,
-  exportImage,
-  type ExportFormatName,
-  type ExportImageRequest,
-  type ImageExport,
-  measureImage,
-  type MeasureRequest,
-  type Surroundings,
-} from "@cvm-build/image";
+import { exportImage, type ImageExport, measureImage, type MeasureRequest, type Surroundings } from "@cvm-build/image";
 import type { Argv } from "yargs";
 import type { Command, Flags, Outcome } from "../command.ts";
 import { text, texts } from "../flags.ts";
 import { numbersOf, sizesOf } from "../number-list.ts";
+import { exportFlags, exportOf } from "./export-flags.ts";
 import { renderExport } from "../render/export.ts";
 import { renderMeasurements } from "../render/measurements.ts";
 
@@ -26,6 +18,7 @@ export const measure: Command = {
     ["$0 measure some.efi --phases enter-initrd:leave-initrd:sysinit:ready --bank sha256", "one bank, four phases"],
     ["$0 measure some.efi --platform qemu-snp --firmware OVMF.fd --cpus 1-64", "64 launch digests"],
     ["$0 measure some.efi --platform gcp-tdx --format attested-tls --output-dir values", "what a verifier reads"],
+    ["$0 measure build/minimal --format systemd-pcrlock --format scai --key release.pem", "of what its build measured"],
     [
       "$0 measure bzImage --initrd rootfs.cpio.gz --command-line 'console=hvc0' --platform mine",
       "a kernel, by -kernel",
@@ -33,12 +26,24 @@ export const measure: Command = {
   ],
   flags: (parser) =>
     exportFlags(platformFlags(parser))
-      .positional("image", { type: "string", describe: "A UKI, or a kernel", demandOption: true })
+      .positional("image", {
+        type: "string",
+        describe: "A UKI, or a kernel; for --format also what a build left",
+        demandOption: true,
+      })
       .option("initrd", { type: "string", requiresArg: true, describe: "A kernel's initrd" })
       .option("command-line", {
         type: "string",
         requiresArg: true,
         describe: "What whoever starts the image passes to it; @N in front chooses a profile of a UKI",
+      })
+      .option("bank", {
+        type: "string",
+        array: true,
+        nargs: 1,
+        choices: HASH_ALGORITHMS,
+        describe: "A TPM bank; several may be given [default: all]",
+        default: [],
       })
       .option("phases", {
         type: "string",
@@ -53,6 +58,7 @@ export const measure: Command = {
       ...(initrd !== undefined && { initrd }),
       ...(commandLine !== undefined && { commandLine }),
       phases: (text(flags, "phases") ?? "").split(":").filter(Boolean),
+      banks: HASH_ALGORITHMS.filter((bank) => texts(flags, "bank").includes(bank)),
       ...platformChoiceOf(flags),
     };
     const wanted = exportOf(flags);
@@ -64,45 +70,6 @@ export const measure: Command = {
     return { json: report, text: (painter) => renderMeasurements(report, painter), exitCode: 0 };
   },
 };
-
-function exportFlags(parser: Argv): Argv {
-  return parser
-    .option("format", {
-      type: "string",
-      array: true,
-      nargs: 1,
-      choices: Object.keys(EXPORT_FORMATS),
-      describe: "Reference values as a verifier reads them; several may be given",
-      default: [],
-    })
-    .option("output-dir", { type: "string", requiresArg: true, describe: "Where these go [default: standard output]" })
-    .option("pin", {
-      type: "string",
-      requiresArg: true,
-      describe: "Registers that a verifier is to compare, such as pcr4,pcr11 [default: the format's]",
-    })
-    .option("float", { type: "string", requiresArg: true, describe: "Registers that are left to the host" })
-    .option("producer", { type: "string", requiresArg: true, describe: "Who publishes the values" });
-}
-
-/** What the flags want exported, or undefined where they want registers shown. */
-function exportOf(flags: Flags): Omit<ExportImageRequest, "measure"> | undefined {
-  const formats = Object.keys(EXPORT_FORMATS).filter((format): format is ExportFormatName =>
-    texts(flags, "format").includes(format),
-  );
-  if (formats.length === 0) return undefined;
-  const [pin, float] = [text(flags, "pin"), text(flags, "float")];
-  const [producer, outputDirectory] = [text(flags, "producer"), text(flags, "output-dir")];
-  return {
-    export: {
-      formats,
-      ...(pin !== undefined && { pin: pin.split(",") }),
-      ...(float !== undefined && { float: float.split(",") }),
-      ...(producer !== undefined && { producer: { name: producer } }),
-    },
-    ...(outputDirectory !== undefined && { outputDirectory }),
-  };
-}
 
 function exportJson({ files, pinned, left }: ImageExport) {
   return {
@@ -134,26 +101,17 @@ export function platformFlags(parser: Argv): Argv {
     .option("memory", { type: "string", requiresArg: true, describe: "Sizes of memory, such as 2G,4G" })
     .option("cpus", { type: "string", requiresArg: true, describe: "Numbers of CPUs, such as 1,2,8-16" })
     .option("qemu", { type: "string", requiresArg: true, describe: "Versions of QEMU, such as 9.2,10.0" })
-    .option("cpu-model", { type: "string", requiresArg: true, describe: "CPU models of QEMU, such as EPYC-Milan" })
-    .option("bank", {
-      type: "string",
-      array: true,
-      nargs: 1,
-      choices: HASH_ALGORITHMS,
-      describe: "A TPM bank; several may be given [default: all]",
-      default: [],
-    });
+    .option("cpu-model", { type: "string", requiresArg: true, describe: "CPU models of QEMU, such as EPYC-Milan" });
 }
 
 /** The platforms and machines that the flags choose. */
 export function platformChoiceOf(
   flags: Flags,
-): Pick<MeasureRequest, "platforms" | "firmware" | "variableStore" | "variations" | "banks"> {
+): Pick<MeasureRequest, "platforms" | "firmware" | "variableStore" | "variations"> {
   const [firmware, variableStore] = [text(flags, "firmware"), text(flags, "variable-store")];
   const words = (name: string) => (text(flags, name) ?? "").split(",").filter(Boolean);
   return {
     platforms: texts(flags, "platform"),
-    banks: HASH_ALGORITHMS.filter((bank) => texts(flags, "bank").includes(bank)),
     ...(firmware !== undefined && { firmware }),
     ...(variableStore !== undefined && { variableStore }),
     variations: {

@@ -34,6 +34,14 @@ export function platformPath(name: string, places: PlatformPlaces): string | und
     .find((path) => existsSync(path));
 }
 
+/** The files that a platform names. */
+export function filesOfPlatform({ firmware, disk, tdx, snp }: PlatformDeclaration): string[] {
+  const partitions = disk?.partitions === "none" ? undefined : disk?.partitions;
+  return [firmware?.file, firmware?.variables, partitions, tdx?.ccel, snp?.svsm, snp?.igvm].filter(
+    (path) => path !== undefined,
+  );
+}
+
 /** Names of all platforms that can be named. */
 export function platformNames(places: PlatformPlaces): string[] {
   const names = folders(places).flatMap((folder) => (existsSync(folder) ? readdirSync(folder) : []));

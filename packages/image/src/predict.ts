@@ -1,0 +1,147 @@
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { bytesSource, CvmError, openFileSource } from "@cvm-build/bytes";
+import { readContent } from "@cvm-build/fs-writer";
+import type { Profile } from "@cvm-build/profile";
+import { readStub } from "@cvm-build/rootfs";
+import { effectiveSections, readUki } from "@cvm-build/uki";
+import { hasSameSystem, systemKey } from "./build-key.ts";
+import { companionNames } from "./companions.ts";
+import { fetchInputs } from "./inputs.ts";
+import { suppliedArtifacts } from "./local-inputs.ts";
+import { findLock, type LockPolicy, lockMissing } from "./locking.ts";
+import type { Manifest } from "./manifest.ts";
+import { type FinishedUki, measureBuild, type Measurements } from "./measurements.ts";
+import { OutputDirectory } from "./output.ts";
+import { type Build, writeSoundImage } from "./pipeline.ts";
+import { type PlatformChoice, selectPlatforms } from "./platforms/select.ts";
+import { type Variations, varyPlatform } from "./platforms/vary.ts";
+import { resolveAnew } from "./resolving.ts";
+import { loadSelection } from "./selection.ts";
+import { openImageSigners } from "./signing.ts";
+import { storeOf } from "./store.ts";
+import type { ProfileSelection, Surroundings } from "./surroundings.ts";
+import { assembleSigned } from "./uki-image.ts";
+import { planUki } from "./uki-plan.ts";
+
+/** A profile whose registers are asked for. */
+export interface PredictRequest extends ProfileSelection {
+  lockPolicy: LockPolicy;
+  /** Files that stand in for artefacts, by name, relative to where the command was typed. */
+  artifacts: ReadonlyMap<string, string>;
+  /** In place of the profile's own, where any is named. */
+  platforms: string[];
+  /** Path of a variable store of OVMF's, in place of the profile's own. */
+  variableStore?: string;
+  /** Path of firmware, in place of the platforms' own. */
+  firmware?: string;
+  variations?: Variations;
+}
+
+/** What registers would be. */
+export interface ForesightReport {
+  measurements: Measurements;
+  /** `last-build`: initrd and kernel are those that the last build left. `anew`: all was made for it. Neither is kept. */
+  made: "last-build" | "anew";
+}
+
+/**
+ * Predicts the registers of the image that a profile would build, and leaves the one that is there alone. Where only the
+ * command line, sections, signatures or platforms differ from the last build, its initrd and kernel are used.
+ */
+export async function predictImage(request: PredictRequest, surroundings: Surroundings): Promise<ForesightReport> {
+  const { profile } = loadSelection(request, surroundings);
+  if (profile.output.format !== "uki") throw notBooted(profile);
+  const output = new OutputDirectory(profile.output.outputDirectory, profile.output.imageId);
+  const artifacts = suppliedArtifacts(request.artifacts, { profile, surroundings });
+  const found = findLock(profile, { surroundings, output, policy: request.lockPolicy, supplied: artifacts });
+  if (!found && request.lockPolicy.locked) throw lockMissing(profile, surroundings);
+  const store = storeOf(surroundings);
+  const obtained = found ?? (await resolveAnew(profile, { store, surroundings, artifacts }));
+  const isKnown = hasSameSystem(output, systemKey(profile, obtained));
+  await using signers = await openImageSigners(profile, surroundings);
+  using generation = output.startGeneration();
+  const build = { profile, obtained, artifacts, signers, store, surroundings, generation };
+  const uki = isKnown ? await assembleAgain(build, output) : await buildAnew(build);
+  const choice = choiceOf(request, { profile, surroundings });
+  const platforms = (await selectPlatforms(choice, surroundings)).flatMap((platform) =>
+    varyPlatform(platform, request.variations ?? {}),
+  );
+  const measurements = await measureBuild(uki, { profile, platforms, threads: surroundings.workers });
+  return { measurements, made: isKnown ? "last-build" : "anew" };
+}
+
+/** The whole pipeline, short of publishing. */
+async function buildAnew(build: Build): Promise<FinishedUki> {
+  await writeSoundImage(build);
+  const manifest = JSON.parse(readFileSync(build.generation.path("manifest.json"), "utf8")) as Manifest;
+  return finishedUki(build, manifest);
+}
+
+/** A UKI of the last build's kernel and initrd. */
+async function assembleAgain(build: Build, output: OutputDirectory): Promise<FinishedUki> {
+  const { profile, signers, generation, surroundings, store } = build;
+  const manifest = output.readJson<Manifest>("manifest.json");
+  const finished = finishedUki(build, manifest);
+  const { names, phases } = finished;
+  const stub = await readStub(await fetchStub(build), {
+    cache: store,
+    workers: 1,
+    report: surroundings.report,
+    kind: "linux",
+  });
+  using files = new DisposableStack();
+  const initrd = files.use(openFileSource(join(output.path, names.initrd)));
+  const last = files.use(openFileSource(join(output.path, names.uki)));
+  const plan = planUki({
+    ...{ profile, initrd, signers },
+    osRelease: effectiveSections(readUki(last)).get(".osrel")?.content ?? bytesSource(Buffer.alloc(0)),
+    kernel: { image: readFileSync(join(output.path, names.kernel)), release: manifest.kernel?.release ?? "" },
+    stub: readContent(stub.content),
+  });
+  const { banks } = profile.measure;
+  await assembleSigned(finished.path, { plan, signers, banks, phases: [...phases], threads: surroundings.workers });
+  for (const [name, { path }] of companionNames(profile.uki.companions, names.uki)) {
+    generation.write(name, readFileSync(path));
+  }
+  return finished;
+}
+
+async function fetchStub(build: Build) {
+  const { lock } = build.obtained;
+  const packages = lock.packages.filter(({ role }) => role === "stub");
+  return (await fetchInputs({ ...build, lock: { ...lock, packages, artifacts: [] } })).stub;
+}
+
+function finishedUki({ profile, generation }: Build, manifest: Manifest): FinishedUki {
+  const id = profile.output.imageId;
+  return {
+    path: generation.path(`${id}.efi`),
+    names: { uki: `${id}.efi`, kernel: `${id}.vmlinuz`, initrd: `${id}.initrd`, cmdline: `${id}.cmdline` },
+    kernelPackage: manifest.kernel?.package ?? "",
+    phases: profile.measure.phases ?? manifest.phases,
+  };
+}
+
+function choiceOf(
+  request: PredictRequest,
+  { profile, surroundings }: { profile: Profile; surroundings: Surroundings },
+): PlatformChoice {
+  const absolute = (path: string | undefined) =>
+    path === undefined ? undefined : resolve(surroundings.invocationDirectory, path);
+  return {
+    names: request.platforms.length > 0 ? request.platforms : profile.measure.platforms,
+    variableStore: absolute(request.variableStore) ?? profile.measure.secureBootVariables,
+    firmware: absolute(request.firmware),
+  };
+}
+
+function notBooted({ output }: Profile): CvmError {
+  return new CvmError(
+    "usage",
+    `cannot predict registers of "${output.imageId}": expected Format=uki, got ${output.format}`,
+    {
+      hint: "an add-on is not booted by itself: it is among Companions= of the image that it is for",
+    },
+  );
+}
