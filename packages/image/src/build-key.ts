@@ -143,8 +143,8 @@ function recordPath(output: OutputDirectory): string {
 
 function readRecord(path: string): BuildRecord | undefined {
   try {
-    const { key, systemKey, files } = JSON.parse(readFileSync(path, "utf8")) as BuildRecord;
-    return { key, systemKey, files: { ...files } };
+    const { files, ...keys } = JSON.parse(readFileSync(path, "utf8")) as BuildRecord;
+    return { ...keys, files: { ...files } };
   } catch {
     return undefined; // never built, or torn: building again is right in both cases
   }
