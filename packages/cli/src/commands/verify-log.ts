@@ -53,7 +53,7 @@ export function publishedFlags(parser: Argv): Argv {
     .option("platform", {
       type: "string",
       requiresArg: true,
-      describe: "A platform that the image was measured for [default: the only one that fits]",
+      describe: "A platform that the image was measured for, or one machine of it [default: the only one that fits]",
     });
 }
 

@@ -153,6 +153,23 @@ describe("verifyLog", () => {
     );
   });
 
+  it("tries every machine of a platform, and shows the one that agrees or comes closest", () => {
+    const machine = (name: string, byte: string): Partial<PlatformMeasurements> => ({
+      ...published,
+      name,
+      registers: { pcr: { sha256: { ...atEnd, 5: fold([event("pcr5", byte)], "pcr5") } } },
+      events: publishedEvents([...all, event("pcr5", byte)]),
+    });
+    const platforms = [machine("here+1cpus", "01"), { ...machine("here+2cpus", "02") }, machine("here+3cpus", "03")];
+    const report = (byte: string, platform?: string) =>
+      verify(makeLog([...logged, event("pcr5", byte)]), { platforms, ...(platform !== undefined && { platform }) });
+    expect(report("02")).toMatchObject({ agrees: true, platform: "here+2cpus" });
+    expect(report("03", "here")).toMatchObject({ agrees: true, platform: "here+3cpus" });
+    expect(report("03", "here+1cpus")).toMatchObject({ agrees: false, platform: "here+1cpus" });
+    expect(report("04")).toMatchObject({ agrees: false, platform: "here+1cpus" });
+    expect(() => report("04", "her")).toThrow("expected one, got none that fits");
+  });
+
   it.each([
     ["no JSON", "{", "expected JSON"],
     ["another schema", JSON.stringify({ schema: "x" }), "expected cvm-build.measurements/1, got x"],

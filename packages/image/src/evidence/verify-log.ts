@@ -7,7 +7,7 @@ import { readInput } from "./input.ts";
 import { agreeWithLog, type LogAgreement } from "./log-agreement.ts";
 import { type LogChoice, type LogKind, openLog, type OpenLog, replayed } from "./log.ts";
 import { atEndOfLog, settleAlternatives, withValues } from "./prediction-of-log.ts";
-import { type PublishedChoice, readPublished } from "./published.ts";
+import { closestMachine, type PublishedChoice, readPublished } from "./published.ts";
 import { bankValues, startOf } from "./register-values.ts";
 
 /** A machine's log, and the prediction to hold it against. */
@@ -40,23 +40,27 @@ export function verifyLog(request: VerifyLogRequest, surroundings: Surroundings)
   const opened = openLog(request.log, surroundings);
   const fits = ({ registers }: PlatformMeasurements) =>
     opened.kind === "ccel" ? registers.rtmr !== undefined : Object.keys(registers.pcr).length > 0;
-  const { image, platform } = readPublished(request.published, fits, surroundings);
-  const { registers, agreement } =
+  const published = readPublished(request.published, fits, surroundings);
+  const found: RegisterValues | undefined =
     request.pcrs === undefined
-      ? { registers: compareAlone(opened, platform), agreement: undefined }
-      : compareWithRegisters(opened, platform, {
-          pcr: readPcrValues(readInput(request.pcrs, "PCR values", surroundings)),
-        });
-  return {
-    log: request.log.path,
-    kind: opened.kind,
-    image,
-    platform: platform.name,
-    agrees: registers.length > 0 && registers.every(({ equal }) => equal) && agreement?.agrees !== false,
-    registers,
-    ...(agreement && { agreement }),
-    unpredicted: platform.unpredicted,
-  };
+      ? undefined
+      : { pcr: readPcrValues(readInput(request.pcrs, "PCR values", surroundings)) };
+  return closestMachine(published, (platform) => {
+    const { registers, agreement } = found
+      ? compareWithRegisters(opened, platform, found)
+      : { registers: compareAlone(opened, platform), agreement: undefined };
+    const report: LogVerification = {
+      log: request.log.path,
+      kind: opened.kind,
+      image: published.image,
+      platform: platform.name,
+      agrees: registers.length > 0 && registers.every(({ equal }) => equal) && agreement?.agrees !== false,
+      registers,
+      ...(agreement && { agreement }),
+      unpredicted: platform.unpredicted,
+    };
+    return { report, equalRegisters: registers.filter(({ equal }) => equal).length };
+  });
 }
 
 /** Compares at the end of the log, before anything that userspace extends. */

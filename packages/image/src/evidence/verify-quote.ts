@@ -16,7 +16,7 @@ import { readInput } from "./input.ts";
 import { agreeWithLog, type LogAgreement } from "./log-agreement.ts";
 import { type LogChoice, openLog, type OpenLog } from "./log.ts";
 import { settleAlternatives } from "./prediction-of-log.ts";
-import { type PublishedChoice, readPublished } from "./published.ts";
+import { closestMachine, type PublishedChoice, readPublished } from "./published.ts";
 import { resolveQuotes, type UnresolvedQuote } from "./quoted-digest.ts";
 import { type BankValue, bankValues, valueOf } from "./register-values.ts";
 
@@ -74,32 +74,38 @@ export interface QuoteVerification {
  */
 export function verifyQuote(request: VerifyQuoteRequest, surroundings: Surroundings): QuoteVerification {
   const said = readQuote(request, surroundings);
-  const { image, platform } = readPublished(request.published, (each) => isComparable(each, said), surroundings);
+  const published = readPublished(request.published, (each) => isComparable(each, said), surroundings);
   const opened = request.log ? openLog(request.log, surroundings) : said.log;
+  return closestMachine(published, (platform) => {
+    const report = verifyOn(platform, { said, opened, path: request.evidence, image: published.image });
+    return { report, equalRegisters: report.registers.filter(({ verdict }) => verdict === "equal").length };
+  });
+}
+
+/** Holds evidence against one platform. */
+function verifyOn(
+  platform: PlatformMeasurements,
+  options: { said: Evidence; opened: OpenLog | undefined; path: string; image: Measurements["image"] },
+): QuoteVerification {
+  const { said, opened, path, image } = options;
   const { evidence, unresolved } = resolveQuotes(said, { platform, opened });
   const settled = settleAlternatives(platform, evidence.registers);
   const registers = bankValues(evidence.registers).map((found) => verdictOf(found, settled));
-  refuseNothing(request, { registers, unresolved });
+  refuseNothing(path, { registers, unresolved });
   const log = opened && logReport(agreeWithLog(opened, evidence.registers, platform), { settled, evidence });
+  const { kind, title, checks, warnings, unchecked, fields } = evidence;
   return {
-    evidence: request.evidence,
-    kind: evidence.kind,
-    title: evidence.title,
-    image,
-    platform: platform.name,
+    ...{ evidence: path, kind, title, image, platform: platform.name },
     agrees:
       unresolved.length === 0 &&
       registers.every(({ verdict }) => verdict !== "differs") &&
-      evidence.checks.every(({ holds }) => holds) &&
+      checks.every(({ holds }) => holds) &&
       log?.agreement.agrees !== false,
     registers,
     unresolved: unresolved.map(({ selection }) => selection),
     notCovered: notCoveredBy(settled, evidence),
-    checks: evidence.checks,
-    warnings: evidence.warnings,
+    ...{ checks, warnings, unchecked, fields },
     ...(log && { log }),
-    unchecked: evidence.unchecked,
-    fields: evidence.fields,
   };
 }
 
@@ -135,7 +141,7 @@ function verdictOf({ register, bank, value: found }: BankValue, platform: Platfo
 
 /** @throws CvmError `no-evidence` */
 function refuseNothing(
-  { evidence }: VerifyQuoteRequest,
+  evidence: string,
   { registers, unresolved }: { registers: readonly RegisterVerdict[]; unresolved: readonly UnresolvedQuote[] },
 ): void {
   const missing = unresolved.flatMap((quote) => quote.missing);
