@@ -1,6 +1,7 @@
 import { canonicalJson } from "@cvm-build/bytes";
 import { digestOf } from "./combinations.ts";
 import type { EncodeExport, PinnedPlatform } from "./export-request.ts";
+import { imageTitle } from "./image-names.ts";
 
 /**
  * Writes a list of measurements for Flashbots' attested TLS in Rust: registers by name, each with all its legal values.
@@ -8,7 +9,7 @@ import type { EncodeExport, PinnedPlatform } from "./export-request.ts";
  */
 export const encodeAttestedTls: EncodeExport = ({ measurements: { image }, platforms }) => {
   const records = platforms.map((platform) => ({
-    measurement_id: `${image.id}_${image.version}-${platform.name}`,
+    measurement_id: `${imageTitle(image)}-${platform.name}`,
     attestation_type: attestationType(platform),
     measurements: Object.fromEntries(
       platform.registers.map(({ name, values }) => [name, { expected_any: values.map(digestOf) }]),

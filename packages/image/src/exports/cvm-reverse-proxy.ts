@@ -2,6 +2,7 @@ import { canonicalJson } from "@cvm-build/bytes";
 import type { RegisterName } from "@cvm-build/measure";
 import { combinations, digestOf, indexOf } from "./combinations.ts";
 import type { EncodeExport } from "./export-request.ts";
+import { imageTitle } from "./image-names.ts";
 
 /**
  * Writes a list of measurements for Flashbots' proxy in Go: keys are numbers, each with one value, and all of a record must
@@ -10,7 +11,7 @@ import type { EncodeExport } from "./export-request.ts";
  */
 export const encodeCvmReverseProxy: EncodeExport = ({ measurements: { image }, platforms }) => {
   const records = platforms.flatMap((platform) => {
-    const id = `${image.id}_${image.version}-${platform.name}`;
+    const id = `${imageTitle(image)}-${platform.name}`;
     const choices = combinations(platform);
     return choices.map((registers, index) => ({
       measurement_id: choices.length === 1 ? id : `${id}-${index + 1}`,

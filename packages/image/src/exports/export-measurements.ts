@@ -24,7 +24,7 @@ export async function exportMeasurements(measurements: Measurements, request: Ex
   };
   const report: ExportReport = { files: [], pinned: [], left: [] };
   for (const format of new Set(request.formats)) {
-    const pinned = pinAll(platforms, { format, choice, report });
+    const pinned = pinAll(platforms, { image: measurements.image.id, format, choice, report });
     const encode = await EXPORT_FORMATS[format].load();
     const files = await encode({ measurements, platforms: pinned }, request);
     report.files.push(...files.map((file) => ({ format, ...file })));
@@ -34,13 +34,14 @@ export async function exportMeasurements(measurements: Measurements, request: Ex
 
 function pinAll(
   platforms: readonly PlatformMeasurements[],
-  { format, choice, report }: { format: ExportFormatName; choice: PinChoice; report: ExportReport },
+  options: { image: string; format: ExportFormatName; choice: PinChoice; report: ExportReport },
 ): PinnedPlatform[] {
+  const { image, format, choice, report } = options;
   const pinnings = platforms.map((platform) => pinRegisters(platform, format, choice));
   report.left.push(...pinnings.flatMap(({ left }) => left));
   const pinned = pinnings.flatMap(({ platform }) => platform ?? []);
   if (pinned.length === 0) {
-    throw exportError(`as ${format}`, {
+    throw exportError(`"${image}" as ${format}`, {
       expected: `a platform that it is for (${EXPORT_FORMATS[format].platforms})`,
       got: platforms.map(({ name }) => name).join(", ") || "none",
       hint: "measure for such a platform, or choose another format; docs/exports.md has the table",

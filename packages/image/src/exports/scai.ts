@@ -2,6 +2,7 @@ import { canonicalJson, compactCanonicalJson, sha256Hex } from "@cvm-build/bytes
 import { signDsse } from "../release/dsse.ts";
 import { IN_TOTO, STATEMENT_TYPE } from "../release/provenance.ts";
 import type { EncodeExport, PinnedPlatform } from "./export-request.ts";
+import { imageFile } from "./image-names.ts";
 
 /** @see in-toto Attestation Framework, "Software Supply Chain Attribute Integrity", 0.3 */
 const SCAI_TYPE = "https://in-toto.io/attestation/scai/v0.3";
@@ -21,7 +22,7 @@ export const encodeScai: EncodeExport = async ({ measurements, platforms }, { pr
   };
   const statement = {
     _type: STATEMENT_TYPE,
-    subject: [{ name: `${image.id}.efi`, digest: { sha256: image.sha256 } }],
+    subject: [{ name: imageFile(image), digest: { sha256: image.sha256 } }],
     predicateType: SCAI_TYPE,
     predicate: {
       attributes: platforms.map((platform) => ({ attribute: ATTRIBUTE, conditions: conditionsOf(platform), evidence })),

@@ -23,6 +23,6 @@ export function tdxField(fields: TdxFields, name: keyof TdxFields): string {
   throw exportError(`TD report field ${name}`, {
     expected: `${sizeBytes} bytes as hex`,
     got: hex ?? "nothing",
-    hint: "copy it from a quote of the machine type, in the order of its bytes there",
+    hint: "copy it from a quote of the machine type, in the order of its bytes there: --tdx FIELD=HEX",
   });
 }
