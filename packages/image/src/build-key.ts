@@ -143,8 +143,8 @@ function recordPath(output: OutputDirectory): string {
 
 function readRecord(path: string): BuildRecord | undefined {
   try {
-    const { files, ...keys } = JSON.parse(readFileSync(path, "utf8")) as BuildRecord;
-    return { ...keys, files: { ...files } };
+    const { files, ...record } = JSON.parse(readFileSync(path, "utf8")) as BuildRecord;
+    return { ...record, files: { ...files } };
   } catch {
     return undefined; // never built, or torn: building again is right in both cases
   }

@@ -36,6 +36,8 @@ export interface Manifest {
   signatures: ManifestSignature[];
   /** Boot phases that the system in it reaches, in order. */
   phases: readonly string[];
+  /** What its systemd extends beside those. */
+  registerUse: Rootfs["registerUse"];
   services: { name: string; description: string; user: string }[];
   finishers: { name: string; summary: string; paths: string[] }[];
   scripts: ScriptReport;
@@ -130,6 +132,7 @@ export function manifestOf(build: {
     },
     signatures: signaturesBy(signers),
     phases: profile.measure.phases ?? rootfs.phases,
+    registerUse: rootfs.registerUse,
     services: profile.services.map(({ name, description, user }) => ({ name, description, user })),
     finishers: rootfs.finishers,
     scripts: scriptReport(rootfs.scripts),

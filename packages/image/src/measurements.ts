@@ -61,8 +61,8 @@ export interface FinishedUki {
   kernelPackage: string;
   /** The boot phases that it reaches. */
   phases: readonly string[];
-  /** What its systemd extends beside those. Default: nothing. */
-  registerUse?: UserspaceFacts;
+  /** What its systemd extends beside those. */
+  registerUse: UserspaceFacts;
 }
 
 /** Opens the finished UKI again and predicts its registers from its own bytes. */
@@ -76,7 +76,7 @@ export async function measureBuild(
     image,
     companions: measuredCompanions(uki.path),
     phases: uki.phases,
-    ...(uki.registerUse && { userspace: uki.registerUse }),
+    userspace: uki.registerUse,
     banks: profile.measure.banks,
     sources: {
       ".linux": { package: uki.kernelPackage, file: uki.names.kernel },

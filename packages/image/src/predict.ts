@@ -120,6 +120,7 @@ function finishedUki({ profile, generation }: Build, manifest: Manifest): Finish
     names: { uki: `${id}.efi`, kernel: `${id}.vmlinuz`, initrd: `${id}.initrd`, cmdline: `${id}.cmdline` },
     kernelPackage: manifest.kernel?.package ?? "",
     phases: profile.measure.phases ?? manifest.phases,
+    registerUse: manifest.registerUse,
   };
 }
 
