@@ -125,7 +125,7 @@ async function makeUki({ profile, signers, store, surroundings, generation }: Bu
   const { segments } = packed;
   const written = await writeUki({ profile, rootfs, stub, segments, signers, generation, threads: workers });
   const measurements = await measureBuild(
-    { ...written, kernelPackage: written.kernel.package, registerUse: rootfs.registerUse },
+    { ...written, kernelPackage: written.kernel.package },
     { profile, platforms: await platformsOf(profile, surroundings), threads: workers },
   );
   return { rootfs, stub, packed, written, artifacts, measurements };
