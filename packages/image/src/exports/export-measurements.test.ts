@@ -146,7 +146,12 @@ describe("refused", () => {
       "got one in which kernel is not: handed over without a measurement",
     ],
     ["registers as at power-on", tdx, { pin: ["mrtd", "rtmr3"] }, "with which a verifier accepts any image"],
-    ["what holds nothing", tdxPlatform("azure-tdx"), { pin: ["pcr12", "pcr13"] }, "got only pcr12, pcr13"],
+    [
+      "what holds nothing",
+      tdxPlatform("azure-tdx"),
+      { pin: ["pcr12", "pcr13"] },
+      "got only pcr12, pcr13 as at power-on",
+    ],
     ["a register without a value", unknownRtmr0, {}, "expected a predicted value, got none: ACPI tables of the host"],
     ["a pin without a value", unknownRtmr0, { pin: ["mrtd", "rtmr3"] }, "got none: it is no register of this platform"],
     ["another bank", onlySha384, {}, "cannot export pcr4 as attested-tls: expected a value in bank sha256, got one in"],

@@ -122,6 +122,9 @@ function valueless(missing: {
   return exportError(`${name} of "${platform}" as ${format}`, {
     expected: "a predicted value",
     got: `none: ${open?.reason ?? "it is no register of this platform, or nothing extends it"}`,
-    hint: `--float ${name} leaves it to the host; docs/exports.md says what that allows`,
+    hint:
+      name === "mrtd"
+        ? "RTMRs are worth nothing without it: name the firmware that the machine starts from"
+        : `--float ${name} leaves it to the host; docs/exports.md says what that allows`,
   });
 }

@@ -17,7 +17,8 @@ export function refuseWeakPins(platform: PinnedPlatform, format: ExportFormatNam
   const { name, traits, registers } = platform;
   const what = `"${name}" as ${format}`;
   const extended = new Set(registers.filter(isExtended).map((register) => register.name));
-  const got = `only ${registers.map((register) => register.name).join(", ")}`;
+  const idle = registers.flatMap((register) => (extended.has(register.name) ? [] : register.name));
+  const got = [...extended, ...(idle.length > 0 ? [`${idle.join(", ")} as at power-on`] : [])].join(", ");
   if (registers.length === 0) {
     throw exportError(what, {
       expected: "a register to compare",
@@ -40,13 +41,13 @@ export function refuseWeakPins(platform: PinnedPlatform, format: ExportFormatNam
   if (isQuoted) {
     throw exportError(what, {
       expected: "MRTD beside RTMRs",
-      got: `${got}, which any firmware can extend to these values`,
+      got: `only ${got}, which any firmware can extend to these values`,
       hint: "pin mrtd too; it is predicted where the platform names its firmware",
     });
   }
   throw exportError(what, {
     expected: "a register that differs from image to image",
-    got: `${got}, with which a verifier accepts any image`,
+    got: `only ${got}, with which a verifier accepts any image`,
     hint: `pin one of ${[...OF_AN_IMAGE, "rtmr1", "rtmr2"].join(", ")} too, or have the launch digest hold the kernel's hashes`,
   });
 }
