@@ -48,41 +48,45 @@ const damaged = fc
   });
 
 describe("mutated firmware", () => {
-  it("gives what its tables tell, or a FormatError; its launch a digest, or an error that says why not", () => {
-    const refused = new Set<string>();
-    let launched = 0;
-    const property = fc.property(damaged, (firmware) => {
-      try {
-        for (const data of readGuidTable(firmware).values()) expect(data.length).toBeLessThan(FIRMWARE.length);
-        readSevFirmware(firmware);
-      } catch (error) {
-        expect(error).toBeInstanceOf(FormatError);
-        const { record, field } = error as FormatError;
-        refused.add(`${record}.${field}`);
-        return;
-      }
-      try {
-        const hashes = { kernelHashes: { kernel: FIRMWARE.toString("hex", 0, 32) as never } };
-        const launch = predictSnpLaunch({ firmware, vcpus: 2, cpuModel: "EPYC-v4", ...hashes });
-        expect(launch.launchDigest).toMatch(/^[0-9a-f]{96}$/);
-        launched++;
-      } catch (error) {
-        expect(error).toBeInstanceOf(CvmError);
-        expect((error as CvmError).code).toBe("sev-launch");
-      }
-    });
-    fc.assert(property, { seed: 1, numRuns: CASES });
-    // Mutations reach the checks, and some leave a firmware whole, or the fuzzing proves little.
-    expect(launched).toBeGreaterThan(CASES / 100);
-    expect([...refused]).toEqual(
-      expect.arrayContaining([
-        "GuidTableEntry.sizeBytes",
-        "OvmfSevMetadata.signature",
-        "OvmfSevMetadata.version",
-        "OvmfSevMetadata.itemCount",
-        "OvmfSevMetadataDesc.gpa",
-        "OvmfSevMetadataDesc.sizeBytes",
-      ]),
-    );
-  });
+  it(
+    "gives what its tables tell, or a FormatError; its launch a digest, or an error that says why not",
+    { timeout: 30_000 + CASES * 10 },
+    () => {
+      const refused = new Set<string>();
+      let launched = 0;
+      const property = fc.property(damaged, (firmware) => {
+        try {
+          for (const data of readGuidTable(firmware).values()) expect(data.length).toBeLessThan(FIRMWARE.length);
+          readSevFirmware(firmware);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FormatError);
+          const { record, field } = error as FormatError;
+          refused.add(`${record}.${field}`);
+          return;
+        }
+        try {
+          const hashes = { kernelHashes: { kernel: FIRMWARE.toString("hex", 0, 32) as never } };
+          const launch = predictSnpLaunch({ firmware, vcpus: 2, cpuModel: "EPYC-v4", ...hashes });
+          expect(launch.launchDigest).toMatch(/^[0-9a-f]{96}$/);
+          launched++;
+        } catch (error) {
+          expect(error).toBeInstanceOf(CvmError);
+          expect((error as CvmError).code).toBe("sev-launch");
+        }
+      });
+      fc.assert(property, { seed: 1, numRuns: CASES });
+      // Mutations reach the checks, and some leave a firmware whole, or the fuzzing proves little.
+      expect(launched).toBeGreaterThan(CASES / 100);
+      expect([...refused]).toEqual(
+        expect.arrayContaining([
+          "GuidTableEntry.sizeBytes",
+          "OvmfSevMetadata.signature",
+          "OvmfSevMetadata.version",
+          "OvmfSevMetadata.itemCount",
+          "OvmfSevMetadataDesc.gpa",
+          "OvmfSevMetadataDesc.sizeBytes",
+        ]),
+      );
+    },
+  );
 });
