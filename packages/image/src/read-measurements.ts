@@ -77,7 +77,7 @@ function checkEvent(event: JsonPlace): void {
 }
 
 function optionalList(place: JsonPlace, name: string): JsonPlace[] {
-  return place.has(name) ? place.at(name).list(LIMITS.registers) : [];
+  return place.has(name) ? place.at(name).list(LIMITS.events) : [];
 }
 
 function checkDigests(digests: JsonPlace): void {
