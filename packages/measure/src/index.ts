@@ -82,9 +82,14 @@ export {
 } from "./sev/snp-launch.ts";
 export { VMM_KINDS, type VmmKind } from "./sev/vmm.ts";
 export { encodeStubCpio, type StubCpioFile } from "./stub-cpio.ts";
-export { acpiInLoadOrder } from "./tdx/acpi-loader.ts";
 export { azureTdRegisters, gceVtpmEvents } from "./tdx/clouds.ts";
-export { type BootVariables, environmentOfCcel, firmwareBootVariables, type TdEnvironment } from "./tdx/environment.ts";
+export {
+  type BootVariables,
+  environmentOfCcel,
+  environmentOfFwCfg,
+  firmwareBootVariables,
+  type TdEnvironment,
+} from "./tdx/environment.ts";
 export { predictGceMrtdWithTdHob } from "./tdx/gce-mrtd.ts";
 export { type CcSoftware } from "./tdx/measurers.ts";
 export { type MrtdPasses, type MrtdPrediction, predictMrtd } from "./tdx/mrtd.ts";

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { makeLog } from "../eventlog/eventlog.fixture.ts";
 import { readEventLog } from "../eventlog/reader.ts";
 import { acpiInLoadOrder } from "./acpi-loader.ts";
-import { environmentOfCcel } from "./environment.ts";
+import { environmentOfCcel, environmentOfFwCfg } from "./environment.ts";
 
 const folder = join(import.meta.dirname, "../../../../../shared/vectors/eventlogs");
 
@@ -91,6 +91,10 @@ describe("acpiInLoadOrder", () => {
     ]);
     const files = { "etc/acpi/rsdp": rsdp, "etc/acpi/tables": tables, "etc/table-loader": loader };
     expect(acpiInLoadOrder(files)).toEqual([loader, tables, rsdp]);
+    const { acpi, fwCfg, ...rest } = environmentOfFwCfg(files);
+    expect(acpi).toEqual([loader, tables, rsdp]);
+    expect(fwCfg?.["BootMenu"]).toEqual(Buffer.of(0, 0));
+    expect(rest).toEqual({});
   });
 
   it.each([

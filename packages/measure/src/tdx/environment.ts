@@ -3,6 +3,7 @@ import type { EventLog, LoggedEvent } from "../eventlog/reader.ts";
 import { EV_NO_ACTION, VariableData } from "../eventlog/format.ts";
 import { type CcMrIndex, rtmrOf } from "../eventlog/replay.ts";
 import { isAtLeast } from "../boot/version.ts";
+import { acpiInLoadOrder } from "./acpi-loader.ts";
 import type { Measurable } from "./rtmr-event.ts";
 
 /** What firmware's boot manager holds when it first starts something. */
@@ -67,6 +68,19 @@ function u16(value: number): Buffer {
   const bytes = Buffer.alloc(u16le.sizeBytes);
   u16le.put(bytes, 0, value);
   return bytes;
+}
+
+/**
+ * The environment that files of fw_cfg tell of, as a guest has them under `/sys/firmware/qemu_fw_cfg/by_name`; ACPI tables
+ * are as QEMU makes them once firmware has set up PCI. SMBIOS, of which firmware measures a part, is not among it.
+ * @param options.bootMenu whether QEMU is asked for a menu (`-boot menu=on`), which is an item without a name
+ * @throws FormatError where the script that places ACPI tables is none, or names a file that is not given
+ */
+export function environmentOfFwCfg(
+  files: Readonly<Record<string, Uint8Array>>,
+  { bootMenu = false }: { bootMenu?: boolean } = {},
+): TdEnvironment {
+  return { acpi: acpiInLoadOrder(files), fwCfg: { ...files, BootMenu: u16(bootMenu ? 1 : 0) } };
 }
 
 /** What OVMF logs of ACPI tables, and in front of the names of items of fw_cfg. */

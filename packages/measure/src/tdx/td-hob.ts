@@ -72,8 +72,8 @@ export function encodeTdHob(metadata: TdvfMetadata, { memoryBytes }: { memoryByt
 }
 
 /**
- * Which memory GCE has firmware accept before the kernel starts: all, or what is below 4 GiB, where the kernel of the image
- * is known to accept the rest itself.
+ * Which memory GCE has firmware accept before the kernel starts: all, as was seen of a TD of Container-Optimized OS 113, or
+ * what is below 4 GiB, as its verifier has it for MRTD.
  */
 export type GceEarlyAccept = "all" | "low";
 
