@@ -126,6 +126,16 @@ describe("readEvidence", () => {
     expect(readEvidence(changed).checks[0]?.holds).toBe(false);
   });
 
+  it("reads what is passed on as text", () => {
+    const quote = makeTdxQuote();
+    const inHex = quote.toString("hex");
+    const lines = quote.toString("base64").replaceAll(/.{64}/g, "$&\n");
+    for (const text of [inHex, `0x${inHex.toUpperCase()}\n`, lines, quote.toString("base64url")]) {
+      expect(readEvidence(Buffer.from(text))).toEqual(readEvidence(quote));
+    }
+    expect(() => readEvidence(Buffer.from(inHex.slice(0, 1000)))).toThrow("cannot decode TD Quote Body");
+  });
+
   it("shows evidence line by line", () => {
     const text = dumpEvidence(readEvidence(makeTpmQuote(digest("sha256", Buffer.alloc(64)))));
     expect(text.split("\n").slice(0, 5)).toEqual([

@@ -4,6 +4,7 @@ import { isHclReport, readHclReport } from "./azure/reader.ts";
 import { isDstackAttestation, isDstackJson, parseDstackJson, readDstackAttestation } from "./dstack/reader.ts";
 import type { Evidence } from "./evidence.ts";
 import { isGceText, readGceAttestation } from "./gce/reader.ts";
+import { bytesOfHex } from "./hex.ts";
 import { isNitroDocument, readNitroDocument } from "./nitro/reader.ts";
 import { isReportResponse, isSnpReport, readSnpReport } from "./snp/reader.ts";
 import { TdInfo, ReportMac, TEE_TDX, TeeTcbInfo } from "./tdx/format.ts";
@@ -30,8 +31,8 @@ const READERS: readonly { is: (bytes: Buffer) => boolean; read: (bytes: Buffer) 
 
 /**
  * Reads evidence of any kind that is known: TDX quotes (versions 4 and 5) and TDREPORTs, SEV-SNP reports, TPM quotes,
- * reports of Azure's paravisor, attestations of go-tpm-tools, attestation documents of AWS, and dstack's wrappers of these.
- * Nothing is verified.
+ * reports of Azure's paravisor, attestations of go-tpm-tools, attestation documents of AWS, and dstack's wrappers of these;
+ * as they are, or in hex or base64. Nothing is verified.
  * @throws FormatError where it is of no such kind, or not what it begins as
  */
 export function readEvidence(bytes: Uint8Array): Evidence {
@@ -39,11 +40,21 @@ export function readEvidence(bytes: Uint8Array): Evidence {
   if (buffer.length > MAX_EVIDENCE_BYTES) {
     throw new FormatError({ record: "evidence" }, `expected at most ${MAX_EVIDENCE_BYTES} bytes, got ${buffer.length}`);
   }
-  const reader = READERS.find(({ is }) => is(buffer));
-  if (reader) return reader.read(buffer);
+  for (const candidate of [buffer, ...decodedText(buffer)]) {
+    const reader = READERS.find(({ is }) => is(candidate));
+    if (reader) return reader.read(candidate);
+  }
   throw new FormatError({ record: "evidence" }, "expected a quote, a report or an attestation, got something else", {
     hint: isLog(buffer) ? "it looks like an event log, which verify-log and replay read" : WHAT_IS_READ,
   });
+}
+
+/** What text in hex or base64 stands for: quotes are passed on as such. */
+function decodedText(bytes: Buffer): Buffer[] {
+  const text = bytes.toString("latin1").replaceAll(/\s+/g, "");
+  const ofHex = bytesOfHex(text);
+  if (ofHex) return [ofHex];
+  return /^[\w+/-]+={0,2}$/.test(text) ? [Buffer.from(text, "base64")] : [];
 }
 
 const WHAT_IS_READ =

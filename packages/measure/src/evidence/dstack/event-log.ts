@@ -1,6 +1,7 @@
 import { digest, FormatError } from "@cvm-build/bytes";
 import { EVENT_TYPES } from "../../eventlog/format.ts";
 import type { EventLog, LoggedEvent } from "../../eventlog/reader.ts";
+import { bytesOfHex } from "../hex.ts";
 import { DSTACK_LIMITS, RUNTIME_EVENT_TYPE } from "./format.ts";
 
 /** An event as dstack writes it, in JSON and in binary. */
@@ -69,8 +70,9 @@ function runtimeDigest({ eventType, event, payload }: DstackEvent): Buffer {
 
 function hexOf(entry: Record<string, unknown>, field: string): Buffer {
   const value = entry[field] ?? "";
-  if (typeof value !== "string" || !/^(?:[\da-fA-F]{2})*$/.test(value)) throw refuse(field, "expected hex");
-  return Buffer.from(value, "hex");
+  const bytes = typeof value === "string" ? bytesOfHex(value) : undefined;
+  if (bytes === undefined) throw refuse(field, "expected hex");
+  return bytes;
 }
 
 function refuse(field: string, expectation: string): FormatError {

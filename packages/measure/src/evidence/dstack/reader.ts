@@ -1,6 +1,7 @@
 import { FormatError } from "@cvm-build/bytes";
 import { Cursor } from "../cursor.ts";
 import { type Evidence, emptyEvidence, joinEvidence } from "../evidence.ts";
+import { bytesOfHex } from "../hex.ts";
 import { isNitroDocument, readNitroDocument } from "../nitro/reader.ts";
 import { isSnpReport, readSnpReport } from "../snp/reader.ts";
 import { isTdxQuote, readTdxQuote } from "../tdx/reader.ts";
@@ -127,9 +128,9 @@ function parseJson(text: string): unknown {
 }
 
 function hexOf(value: unknown, field: string): Buffer {
-  const digits = typeof value === "string" ? /^(?:0x)?((?:[\da-fA-F]{2})*)$/.exec(value)?.[1] : undefined;
-  if (digits === undefined) throw refuse(field, "expected hex");
-  return Buffer.from(digits, "hex");
+  const bytes = typeof value === "string" ? bytesOfHex(value) : undefined;
+  if (bytes === undefined) throw refuse(field, "expected hex");
+  return bytes;
 }
 
 function refuse(field: string, expectation: string): FormatError {
