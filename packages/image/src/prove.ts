@@ -1,10 +1,22 @@
-import { CvmError, type HashAlgorithm } from "@cvm-build/bytes";
-import { compareWithLog, type Prediction, readEventLog, type RegisterComparison } from "@cvm-build/measure";
+import { CvmError, HASH_ALGORITHMS, type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
+import {
+  type Alternative,
+  compareWithLog,
+  pcrOf,
+  type PcrValues,
+  type Prediction,
+  readEventLog,
+  type RegisterComparison,
+} from "@cvm-build/measure";
 import { collectEvidence, type EndCondition, type Evidence } from "@cvm-build/vm";
-import { companionsBeside } from "./companions.ts";
+import { companionsBeside, measuredCompanions } from "./companions.ts";
 import { type BuiltImage, findImage, type ImageChoice, machineFor, type MachineOptions } from "./machine.ts";
+import type { Manifest } from "./manifest.ts";
 import type { Measurements, PlatformMeasurements } from "./measurements.ts";
 import { fileDigest } from "./output.ts";
+import { Memo } from "./platforms/memo.ts";
+import { predictPlatform } from "./platforms/predict-platform.ts";
+import { readPlatform } from "./platforms/ready-platform.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** An image to prove. */
@@ -21,12 +33,15 @@ export interface Proof {
   /** Whether every predicted register has its value in every bank, and every logged event is the predicted one. */
   agrees: boolean;
   registers: RegisterComparison[];
+  /** Registers that may have one of a few values, and whether they have one of these. */
+  alternatives: { register: string; isOne: boolean; reason: string }[];
   unpredicted: Prediction["unpredicted"];
   machine: Evidence["machine"];
   /** Seconds from power-on until the registers were read. */
   durationSec: number;
 }
 
+const MIB = 1 << 20;
 /** How long registers must stay as predicted: a boot that goes on to extend them is then seen. */
 const SETTLED_SEC = 3;
 /** A boot that stays away from its prediction is read after this much silence, to say what it has instead. */
@@ -38,8 +53,10 @@ const QUIET_SEC = 30;
  */
 export async function proveImage(request: ProveRequest, surroundings: Surroundings): Promise<Proof> {
   const built = findImage(request.choice, surroundings);
-  const prediction = publishedPrediction(built);
+  const published = publishedPrediction(built);
   const machine = await machineFor(request.machine, { uki: built.uki, surroundings });
+  const own = await predictMachine(built, { machine, surroundings });
+  const prediction = withMachine(published, own);
   surroundings.report({ stage: "boot", item: built.output.imageId, done: 0, unit: "items" });
   const evidence = await collectEvidence({
     ...machine,
@@ -51,14 +68,82 @@ export async function proveImage(request: ProveRequest, surroundings: Surroundin
   });
   const log = readEventLog(evidence.eventLog);
   const { equal, registers } = compareWithLog(prediction, { log, registers: evidence.pcrs });
+  const alternatives = (prediction.alternatives ?? []).map((each) => judgeAlternative(each, evidence.pcrs));
   return {
     image: built.uki,
-    agrees: equal,
+    agrees: equal && alternatives.every(({ isOne }) => isOne),
     registers,
+    alternatives,
     unpredicted: prediction.unpredicted,
     machine: evidence.machine,
     durationSec: evidence.durationSec,
   };
+}
+
+/**
+ * What this machine decides of a boot beside the image: its firmware is at hand, its disk and devices are known.
+ */
+async function predictMachine(
+  { output, uki }: BuiltImage,
+  { machine, surroundings }: { machine: Awaited<ReturnType<typeof machineFor>>; surroundings: Surroundings },
+): Promise<Prediction> {
+  const { tools, host, memoryMiB, cpus } = machine;
+  const { codePath, varsPath } = tools.firmware;
+  const { phases, registerUse } = output.readJson<Manifest>("manifest.json");
+  const platform = await readPlatform({
+    name: "this-machine",
+    description: "The machine that images are proved on",
+    firmware: { file: codePath, ...(varsPath !== undefined && { variables: varsPath }) },
+    machine: {
+      version: host.qemuVersion,
+      cpuModel: host.cpuModel,
+      memoryBytes: memoryMiB * MIB,
+      cpus,
+      optionRoms: false,
+    },
+    disk: { partitions: "none", readOnly: true },
+  });
+  using image = openFileSource(uki);
+  return predictPlatform(
+    platform,
+    {
+      ...{ image, phases, userspace: registerUse },
+      companions: measuredCompanions(uki),
+      banks: HASH_ALGORITHMS,
+      memo: new Memo(),
+    },
+    { threads: surroundings.workers },
+  );
+}
+
+/** What was published, and of what was not what the machine decides. */
+function withMachine(published: Prediction, own: Prediction): Prediction {
+  const banks = Object.keys(published.registers.pcr) as HashAlgorithm[];
+  const known = new Set(Object.values(published.registers.pcr).flatMap((values) => Object.keys(values)));
+  const isOwn = ({ register }: { register: string }) => !known.has(String(pcrOf(register)));
+  const isOpen = ({ register }: { register: string }) =>
+    isOwn({ register }) && own.unpredicted.some((each) => each.register === register);
+  const pcr = Object.fromEntries(
+    banks.map((bank) => [bank, { ...own.registers.pcr[bank], ...published.registers.pcr[bank] }]),
+  );
+  return {
+    ...published,
+    registers: { pcr },
+    events: [...published.events, ...own.events.filter(isOwn)],
+    alternatives: (own.alternatives ?? []).filter(isOwn),
+    unpredicted: own.unpredicted.filter(isOpen),
+  };
+}
+
+function judgeAlternative({ register, values, reason }: Alternative, pcrs: PcrValues): Proof["alternatives"][number] {
+  const pcr = pcrOf(register);
+  const isOne = values.some((value) =>
+    Object.entries(value).every(([bank, digest]) => {
+      const real = pcr === undefined ? undefined : pcrs[bank as HashAlgorithm]?.[pcr];
+      return real === undefined || real === digest;
+    }),
+  );
+  return { register, isOne, reason };
 }
 
 /** What was published for the image, once it is sure that it was published for these bytes. */

@@ -19,6 +19,10 @@ export function renderProof(proof: Proof, painter: Painter): string {
       [{ heading: "register" }, { heading: "banks" }, { heading: "events", align: "right" }, { heading: "" }],
       registers.map((register) => summaryRow(register, painter)),
     ),
+    ...proof.alternatives.map(({ register, isOne, reason }) => {
+      const found = isOne ? painter("green", "has one of its values") : painter("red", "has none of its values");
+      return `${registerTitle(register)} ${found}: ${reason}\n`;
+    }),
     ...registers.filter(({ equal }) => !equal).map((register) => renderDifference(register, painter)),
     renderUnpredicted(unpredicted, painter),
     `\n${verdict}\n`,

@@ -1,5 +1,5 @@
-import { HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
-import type { RegisterName } from "@cvm-build/measure";
+import { compareCodeUnits, HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
+import { pcrOf, type RegisterName } from "@cvm-build/measure";
 import type { PlatformMeasurements, PublishedEvent } from "../measurements.ts";
 import { diffSequences, type Step } from "./sequence.ts";
 
@@ -68,8 +68,10 @@ function differingBanks(a: ByBank, b: ByBank): RegisterDifference["values"] {
   );
 }
 
-function byNumber(a: string, b: string): number {
-  return a.localeCompare(b, "en", { numeric: true });
+/** PCRs in the order of their numbers. */
+function byNumber(a: RegisterName, b: RegisterName): number {
+  const [left, right] = [pcrOf(a), pcrOf(b)];
+  return left !== undefined && right !== undefined ? left - right : compareCodeUnits(a, b);
 }
 
 function registersWithEvents({ events }: PlatformMeasurements): RegisterName[] {

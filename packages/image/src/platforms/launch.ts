@@ -34,6 +34,7 @@ export function predictLaunch(platform: ReadyPlatform, bootable: Bootable): TeeP
 function missingOf({ declaration, firmware }: ReadyPlatform): string | undefined {
   const { tee, machine } = declaration;
   if (!firmware) return NO_FIRMWARE;
+  if (vmmOf(machine.vmm) === undefined) return `what the hypervisor of ${machine.vmm} has measured is not known`;
   if (tee === "sev") return undefined;
   if (machine.cpus === undefined) return "depends on the number of CPUs";
   const isQemu = (machine.vmm ?? "qemu").startsWith("qemu");
@@ -47,8 +48,9 @@ function launchOf(
   const { tee, snp, machine } = declaration;
   const hashes = snp?.kernelHashes === true && { kernelHashes: kernelHashInputs(bootable) };
   const { bytes, path } = firmware;
+  const vmm = vmmOf(machine.vmm);
   const vcpu = {
-    vmm: vmmOf(machine.vmm),
+    ...(vmm && { vmm }),
     vcpus: machine.cpus ?? 1,
     ...(machine.cpuModel !== undefined && { cpuModel: machine.cpuModel }),
   };
@@ -81,8 +83,8 @@ function kernelHashInputs({ image, initrd, commandLine, memo }: Bootable): Kerne
   };
 }
 
-function vmmOf(vmm: string = "qemu"): VmmKind {
-  return VMM_KINDS.find((kind) => kind === vmm) ?? "qemu";
+function vmmOf(vmm: string = "qemu"): VmmKind | undefined {
+  return VMM_KINDS.find((kind) => kind === vmm);
 }
 
 function open(reason: string): TeePrediction {

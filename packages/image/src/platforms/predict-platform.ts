@@ -41,6 +41,8 @@ export async function predictPlatform(
 async function addPcr0(prediction: Prediction, { declaration, firmware, memo }: ReadyPlatform): Promise<Prediction> {
   const { machine } = declaration;
   const { memoryBytes, cpus, version } = machine;
+  // Of the host's own processor nothing is known.
+  if (machine.cpuModel === "host") return prediction;
   if (!firmware || machine.vmm?.startsWith("qemu") === false) return prediction;
   if (memoryBytes === undefined || cpus === undefined || version === undefined) return prediction;
   const banks = Object.keys(prediction.registers.pcr) as HashAlgorithm[];
