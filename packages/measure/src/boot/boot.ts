@@ -1,6 +1,7 @@
 import type { ByteSource, HashAlgorithm } from "@cvm-build/bytes";
 import type { SectionName } from "@cvm-build/uki";
 import type { EspFile } from "../companions.ts";
+import type { DigestMemo } from "../digest-banks.ts";
 import type { EventSource } from "../event.ts";
 import type { SecureBootVariables } from "../secure-boot-variables.ts";
 import type { GrubPath } from "./grub.ts";
@@ -114,4 +115,6 @@ export interface Boot {
   sources?: Partial<Record<SectionName, EventSource>>;
   /** How many threads may hash. Default: 1. */
   threads?: number;
+  /** Digests of the same UKI, or of the same initrd where there is no UKI, that boots before this one have left. */
+  memo?: DigestMemo;
 }

@@ -7,6 +7,11 @@ import { addAuthority, addSecureBootVariables, isSecureBootOn } from "../secure-
 import type { Boot } from "./boot.ts";
 import { gptEventData } from "./gpt.ts";
 
+/** Where firmware looks for what a removable medium starts. @see UEFI Specification 2.10, 3.5.1.1 */
+export const REMOVABLE_MEDIA_PATH = "/EFI/BOOT/BOOTX64.EFI";
+/** What QEMU calls the image that it hands to firmware. */
+export const KERNEL_FILE = "kernel";
+
 /** Texts of EV_EFI_ACTION. @see TCG PC Client Platform Firmware Profile, "EV_EFI_ACTION Event Types" */
 export const ACTIONS = {
   calling: "Calling EFI Application from Boot Option",

@@ -2,7 +2,7 @@ import type { ByteSource } from "@cvm-build/bytes";
 import { readPe, readSbat } from "@cvm-build/uki";
 import type { EspFile } from "../companions.ts";
 import { readWhole } from "../read-whole.ts";
-import { partsOfImage } from "./firmware-log.ts";
+import { partsOfImage, REMOVABLE_MEDIA_PATH } from "./firmware-log.ts";
 import { chosenEntry, type GrubEntry, parseGrubConfiguration } from "./grub-configuration.ts";
 import type { BootDraft } from "./predict-boot.ts";
 import { addShim, type ShimStart } from "./shim.ts";
@@ -31,7 +31,7 @@ const KNOWN_GRUB = /^grub,[0-9]+,[^\n]*,grub,2\.12[^0-9][^\n]*\n(?:[^\n]*\n)*gru
  */
 export function addGrub(path: GrubPath, log: BootDraft): void {
   const { draft, open, firmware } = log;
-  const { loader, loaderPath = "/EFI/BOOT/BOOTX64.EFI", configuration, kernel, initrd } = path;
+  const { loader, loaderPath = REMOVABLE_MEDIA_PATH, configuration, kernel, initrd } = path;
   firmware.addBootAttempts();
   if (path.shim) {
     addShim(path.shim, log);

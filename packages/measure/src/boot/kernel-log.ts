@@ -3,14 +3,12 @@ import { addLoadOptions } from "../kernel-events.ts";
 import type { Unmeasured } from "../prediction.ts";
 import { readWhole } from "../read-whole.ts";
 import type { Boot, KernelPath } from "./boot.ts";
-import { partsOfImage } from "./firmware-log.ts";
+import { KERNEL_FILE, partsOfImage } from "./firmware-log.ts";
 import { FIRST_KERNEL, kernelBefore } from "./kernel-version.ts";
 import { FIRST_QEMU, isKernelPatched, OLD_QEMU, patchKernel } from "./patched-kernel.ts";
 import type { BootDraft } from "./predict-boot.ts";
 import { isAtLeast } from "./version.ts";
 
-/** What QEMU calls the file that it hands to firmware. */
-const FILE = "kernel";
 /** First OVMF that names the initrd in front of the command line. */
 const INITRD_FIRST_SINCE = "2025.08";
 const INITRD_OPTION = "initrd=initrd";
@@ -32,10 +30,10 @@ export function addKernel(path: KernelPath, log: BootDraft): Unmeasured[] {
   const verdict = firmware.judge(content);
   const refusal = verdict && "refusal" in verdict ? verdict.refusal : undefined;
   if ("doubt" in handed && verdict) open.leave([7, 9], handed.doubt);
-  const unmeasured = refusal === undefined ? [] : [handOver(refusal, log)];
+  const unmeasured = refusal === undefined ? [] : handOver(refusal, log);
   if (refusal === undefined) {
     const authority = verdict && "authority" in verdict ? verdict.authority : undefined;
-    const image = { path: FILE, source: { file: FILE }, parts: partsOfImage(content), authority };
+    const image = { path: KERNEL_FILE, source: { file: KERNEL_FILE }, parts: partsOfImage(content), authority };
     firmware.addImage(image, { fromDisk: false });
   }
   firmware.addBootAttempts();
@@ -61,9 +59,7 @@ function handedKernel(
     if (qemuVersion === undefined || firmwareRelease === undefined) {
       return { doubt: "whether QEMU writes into the kernel's header depends on its version and the firmware's" };
     }
-    if (!isAtLeast(qemuVersion, FIRST_QEMU)) {
-      return { doubt: OLD_QEMU };
-    }
+    if (!isAtLeast(qemuVersion, FIRST_QEMU)) return { doubt: OLD_QEMU };
     if (isKernelPatched({ qemuVersion, firmwareRelease, guest })) {
       if (memoryBytes === undefined)
         return { doubt: "QEMU writes an address that depends on memory size into the kernel" };
@@ -86,20 +82,21 @@ function loadOptions({ initrd, commandLine = "" }: KernelPath, { open, boot }: B
   return isFirst ? `${INITRD_OPTION} ${commandLine}` : `${commandLine} ${INITRD_OPTION}`;
 }
 
-/** What happens to a kernel that Secure Boot refuses. */
-function handOver(refusal: string, { open, boot }: BootDraft): Unmeasured {
+/** What becomes of a kernel that Secure Boot refuses: it runs unmeasured, or nobody has looked, or there is no boot. */
+function handOver(refusal: string, { open, boot }: BootDraft): Unmeasured[] {
   const release = boot.firmware?.release;
   if (release !== undefined && isAtLeast(release, REFUSES_SINCE)) {
     throw new CvmError(
       "secure-boot",
-      `cannot predict a boot of "${FILE}": expected an image that the firmware starts, got ${refusal}`,
+      `cannot predict a boot of "${KERNEL_FILE}": expected an image that the firmware starts, got ${refusal}`,
       { hint: "sign the kernel, and use a QEMU that does not write into it, 10.0 or later" },
     );
   }
   if (release === undefined || !isAtLeast(HANDS_OVER_UNTIL, release)) {
     const doubt = `whether OVMF ${release ?? "of an unknown version"} starts a kernel that Secure Boot refuses was not verified`;
     open.leave([4, 5, 7, 9], doubt);
+    return [];
   }
   const reason = `Secure Boot refuses it, as ${refusal}, and this firmware starts it all the same, by its old entry point: neither it nor its command line is measured`;
-  return { path: FILE, reason };
+  return [{ path: KERNEL_FILE, reason }];
 }

@@ -8,7 +8,7 @@ import type { Prediction, Refusal, Unmeasured } from "../prediction.ts";
 import { replay } from "../registers.ts";
 import type { Boot, BootPath, EspPath, KernelUkiPath, SystemdBootPath } from "./boot.ts";
 import { exitAlternatives, retriesExit } from "./exit-retry.ts";
-import { FirmwareLog } from "./firmware-log.ts";
+import { FirmwareLog, KERNEL_FILE, REMOVABLE_MEDIA_PATH } from "./firmware-log.ts";
 import { addGrub } from "./grub.ts";
 import { addKernel } from "./kernel-log.ts";
 import { FIRST_QEMU, OLD_QEMU } from "./patched-kernel.ts";
@@ -22,10 +22,6 @@ import { isAtLeast } from "./version.ts";
 
 /** Registers that have a value unless something leaves them open, be it that nothing extends them. */
 const STATIC_PCRS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] as const;
-/** Where firmware looks for what a removable medium starts. @see UEFI Specification 2.10, 3.5.1.1 */
-const REMOVABLE_MEDIA_PATH = "/EFI/BOOT/BOOTX64.EFI";
-/** What QEMU calls the file that it hands to firmware. */
-const KERNEL_FILE = "kernel";
 
 /** What a path adds while its events are drafted. */
 export interface BootDraft {
@@ -62,8 +58,8 @@ export async function predictBoot(boot: Boot): Promise<Prediction> {
   const phases = hasPhases ? boot.phases : [];
   addPhases(draft, phases);
   addUserspace({ draft, open, firmware, boot });
-  const { banks, threads = 1 } = boot;
-  const digests = await hashBanks(outcome.image, draft.streams, { banks, threads });
+  const { banks, threads = 1, memo } = boot;
+  const digests = await hashBanks(outcome.image, draft.streams, { banks, threads, ...(memo && { memo }) });
   const events = draft.finish(digests).filter(({ register }) => !open.has(register));
   return fold(events, { boot, open, outcome, phases });
 }

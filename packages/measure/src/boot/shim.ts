@@ -1,6 +1,6 @@
 import type { ByteSource } from "@cvm-build/bytes";
 import { encodeVariableData } from "../secure-boot-variables.ts";
-import { partsOfImage } from "./firmware-log.ts";
+import { partsOfImage, REMOVABLE_MEDIA_PATH } from "./firmware-log.ts";
 import type { BootDraft } from "./predict-boot.ts";
 
 /** Vendor of shim's variables. @see shim, lib/guid.c, `SHIM_LOCK_GUID` */
@@ -19,7 +19,7 @@ export interface ShimStart {
 
 /** Adds shim, its state, and what lets it start the next image. @see shim, mok.c, `mok_state_variables` */
 export function addShim(shim: ShimStart, { draft, open, firmware, boot }: BootDraft): void {
-  const { image, path = "/EFI/BOOT/BOOTX64.EFI", variables, authority } = shim;
+  const { image, path = REMOVABLE_MEDIA_PATH, variables, authority } = shim;
   const source = { file: path };
   const db = firmware.require(path, image);
   firmware.addImage({ path, source, parts: partsOfImage(image), authority: db }, { fromDisk: true });
