@@ -51,7 +51,7 @@ export {
 } from "./evidence/tpm/reader.ts";
 export { readTdvfMetadata, type TdvfMetadata, type TdvfSection } from "./firmware/tdvf-metadata.ts";
 export { readSevFirmware, type SevFirmware, type SevMetadataItem } from "./firmware/sev-metadata.ts";
-export { DEFAULT_CPU, type FirmwareCpu, type FirmwareMachine } from "./firmware/qemu-memory.ts";
+export { type FirmwareCpu, type FirmwareMachine, tcgCpu } from "./firmware/qemu-memory.ts";
 export { type Edk2Release, type OvmfBuild } from "./firmware/release.ts";
 export { dumpIgvm } from "./igvm/dump.ts";
 export { predictIgvmMrtd } from "./igvm/mrtd.ts";
@@ -60,6 +60,7 @@ export { type IgvmLaunch, type IgvmLoader, predictIgvmLaunch } from "./igvm/snp-
 export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
 export { checkPolicySigner, pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
 export { type Ovmf, type Pcr0Options, type Pcr0Prediction, predictPcr0, readOvmf } from "./pcr0.ts";
+export { type Pcr1Prediction, predictFirmwarePcr1 } from "./pcr1.ts";
 export { type Alternative, type Prediction, type Refusal, type Unmeasured, type Unpredicted } from "./prediction.ts";
 export { extend, initialValue, type PcrValues, type RegisterValues, replay } from "./registers.ts";
 export { isSecureBootOn, type SecureBootVariables, secureBootVariablesOf } from "./secure-boot-variables.ts";
@@ -91,6 +92,7 @@ export {
   type TdEnvironment,
 } from "./tdx/environment.ts";
 export { predictGceMrtdWithTdHob } from "./tdx/gce-mrtd.ts";
+export { identifyTdFirmware } from "./tdx/identify-firmware.ts";
 export { type CcSoftware } from "./tdx/measurers.ts";
 export { type MrtdPasses, type MrtdPrediction, predictMrtd } from "./tdx/mrtd.ts";
 export { predictTd, type TdPrediction } from "./tdx/predict-td.ts";

@@ -32,10 +32,14 @@ export interface Pcr0Prediction {
   events: MeasuredEvent[];
   /** Why PCR 0 is not predicted. */
   unpredicted?: string;
+  /** What was taken for granted, where the build depends on what the machine's description leaves out. */
+  assumed?: string;
   /** What the bytes tell of the build; absent where they tell nothing. */
   build?: OvmfBuild;
 }
 
+const USUAL_PROCESSOR =
+  "a processor of AMD with addresses of 40 bits, as QEMU shows it under TCG unless told otherwise";
 /** Event type of a volume. */
 const BLOB = "EV_EFI_PLATFORM_FIRMWARE_BLOB";
 
@@ -93,6 +97,7 @@ export async function predictPcr0({
       { ...part("DXE volume", dxe.bytes.length, () => dxe.bytes), type: BLOB, source },
       { ...small("separator", Buffer.alloc(4)), type: "EV_SEPARATOR", source: { constant: "separator" } },
     ].map((event) => ({ register: "pcr0" as const, ...event })),
+    ...(build.release === "2022.11" && !machine.cpu && { assumed: USUAL_PROCESSOR }),
     build,
   };
 }

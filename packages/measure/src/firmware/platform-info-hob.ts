@@ -1,13 +1,7 @@
 import { raw, record, u16le, u32le, u64le, u8 } from "@cvm-build/bytes";
 import { findAll, findOnly, relativeTarget } from "./code-search.ts";
 import type { PeiModule } from "./ovmf.ts";
-import {
-  DEFAULT_CPU,
-  type FirmwareMachine,
-  layOutMemory,
-  type MemoryLayout,
-  trustedAddressBits,
-} from "./qemu-memory.ts";
+import { USUAL_CPU, type FirmwareMachine, layOutMemory, type MemoryLayout, trustedAddressBits } from "./qemu-memory.ts";
 
 /**
  * What PlatformPei of edk2-stable202211 finds out about the machine, in a variable of the volume itself. Its head, which
@@ -148,7 +142,7 @@ function platformInfo(machine: FirmwareMachine, layout: MemoryLayout, hasSmm: bo
 }
 
 /** How far addresses go, and where devices above 4 GiB are. @see `PlatformAddressWidthInitialization` */
-function addresses({ cpu = DEFAULT_CPU }: FirmwareMachine, { highEnd }: MemoryLayout) {
+function addresses({ cpu = USUAL_CPU }: FirmwareMachine, { highEnd }: MemoryLayout) {
   const base = alignUp64(BigInt(highEnd), MMIO64_BYTES);
   const firstNonAddress = base + MMIO64_BYTES;
   const classic = { firstNonAddress, pcdPciMmio64Base: base, pcdPciMmio64Size: MMIO64_BYTES };

@@ -7,7 +7,7 @@ export interface FirmwareMachine {
   maxVcpus?: number;
   /** `7.2.22`. */
   qemuVersion: string;
-  /** What the guest sees of its processor. Default: `DEFAULT_CPU`. */
+  /** What the guest sees of its processor, where it is known. Under KVM the vendor is the host's, whatever the model. */
   cpu?: FirmwareCpu;
   /** Whether suspending to memory is offered: `disable_s3=0`, QEMU's default. */
   hasS3?: boolean;
@@ -25,12 +25,33 @@ export interface FirmwareCpu {
   hasGigabytePages: boolean;
 }
 
-/** What QEMU's models `max` (under TCG) and `EPYC` to `EPYC-Turin` show unless told otherwise. */
-export const DEFAULT_CPU: FirmwareCpu = {
+/** What most of QEMU's models show under TCG, and under KVM on AMD's processors. */
+export const USUAL_CPU: FirmwareCpu = {
   vendor: "AuthenticAMD",
   physicalAddressBits: 40,
   hasGigabytePages: true,
 };
+
+/** Models of QEMU, as TCG shows them. @see QEMU `target/i386/cpu.c` */
+const TCG_MODELS: readonly [RegExp, FirmwareCpu][] = [
+  [/^(max|EPYC(-.*)?)$/, USUAL_CPU],
+  [/^qemu64$/, { ...USUAL_CPU, hasGigabytePages: false }],
+  [/^Skylake-Server(-.*)?$/, { ...USUAL_CPU, vendor: "GenuineIntel" }],
+];
+
+/**
+ * What a guest of QEMU sees of its processor under TCG.
+ * @param option of `-cpu`: a model, with `phys-bits=` or features that change nothing here
+ * @returns undefined for models and options that are not known here
+ */
+export function tcgCpu(option: string): FirmwareCpu | undefined {
+  const [model = "", ...changes] = option.split(",");
+  const shown = TCG_MODELS.find(([name]) => name.test(model))?.[1];
+  if (!shown || changes.some((change) => /^[+-]?(vendor|pdpe1gb|host-phys-bits|level|xlevel)\b/.test(change)))
+    return undefined;
+  const width = changes.map((change) => /^phys-bits=(\d{2})$/.exec(change)?.[1]).findLast((bits) => bits !== undefined);
+  return width === undefined ? shown : { ...shown, physicalAddressBits: Number(width) };
+}
 
 /** Where QEMU puts the guest's memory. */
 export interface MemoryLayout {

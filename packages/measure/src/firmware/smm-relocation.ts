@@ -2,7 +2,6 @@ import { type Code, findOnly, relativeTarget } from "./code-search.ts";
 import type { PeiModule } from "./ovmf.ts";
 import { AP_STACK_BYTES, type Patch, TSEG_MIB } from "./platform-info-hob.ts";
 import {
-  DEFAULT_CPU,
   type FirmwareCpu,
   type FirmwareMachine,
   layOutMemory,
@@ -61,6 +60,7 @@ const MAX_ADDRESS_BITS = 46;
 /** What is guessed up to this end of memory, devices above it included. */
 const GUESSED_BITS = 36;
 const GUESSED_END = 32 * 2 ** 30;
+const VENDORS = ["AuthenticAMD", "GenuineIntel"];
 const MIN_LOW_BYTES = 256 * MIB;
 /** Beyond, more pages of unknown number are taken. */
 const MAX_VCPUS = 16;
@@ -121,11 +121,10 @@ export function smmRelocationPatches(
   machine: FirmwareMachine,
   version: string,
 ): Patch[] | string {
-  const { vcpus, maxVcpus = vcpus, cpu = DEFAULT_CPU } = machine;
+  const { vcpus, maxVcpus = vcpus, cpu } = machine;
   const use = MEMORY_USE[version];
   const places = findPlaces(platformPei.code);
   const layout = layOutMemory(machine);
-  const isVendorKnown = cpu.vendor === "AuthenticAMD" || cpu.vendor === "GenuineIntel";
   if (!use) return `how OVMF ${version} with the management mode uses memory early is known for ${known()} only`;
   if (!places) return "its relocation of the management mode is not that of edk2 2025.02 to 2026.08";
   const interrupts = interruptsAt(machine);
@@ -134,9 +133,11 @@ export function smmRelocationPatches(
   if (vcpus > MAX_VCPUS || maxVcpus !== vcpus)
     return `more than ${MAX_VCPUS} vCPUs, or such to be plugged in, were not verified`;
   if (!layout || layout.lowEnd < MIN_LOW_BYTES) return "this size of memory was not verified";
+  if (!cpu) return "depends on the guest's processor: its vendor, its width of addresses, pages of 1 GiB";
   const bits = addressBits(cpu, layout);
-  if (!isVendorKnown || bits === undefined) return "its use of memory with this processor was not verified";
-  const values = valuesOf(use, { machine, layout, bits });
+  if (!VENDORS.includes(cpu.vendor) || bits === undefined)
+    return "its use of memory with this processor was not verified";
+  const values = valuesOf(use, { machine, cpu, layout, bits });
   return patchesOf(places, { ...values, volumeAddress: platformPei.volumeAddress, vcpus, interrupts });
 }
 
@@ -208,9 +209,9 @@ interface Values {
  */
 function valuesOf(
   use: MemoryUse,
-  { machine, layout, bits }: { machine: FirmwareMachine; layout: MemoryLayout; bits: number },
+  { machine, cpu, layout, bits }: { machine: FirmwareMachine; cpu: FirmwareCpu; layout: MemoryLayout; bits: number },
 ): Values {
-  const { vcpus, hasS3 = true, cpu = DEFAULT_CPU } = machine;
+  const { vcpus, hasS3 = true } = machine;
   const tseg = layout.lowEnd - TSEG_MIB * MIB;
   const end = tseg - (hasS3 ? MIB / 2 + vcpus * AP_STACK_BYTES : 0);
   const gigabytes = 2 ** (bits - 30);
