@@ -1,14 +1,15 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { digest } from "@cvm-build/bytes";
-import { environmentOfFwCfg, predictRtmrs, type TdFirmware } from "@cvm-build/measure";
+import { environmentOfFwCfg, identifyTdFirmware, predictMrtd, predictRtmrs, type TdFirmware } from "@cvm-build/measure";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { makeTdvf } from "../../packages/measure/src/firmware/tdvf.fixture.ts";
 import { makeKernel } from "../../packages/uki/src/pe/pe.fixture.ts";
 import { requirePeers } from "../support/peers.ts";
+import { debianFiles } from "../support/trixie-root.ts";
 
 const hasPeers = requirePeers("qemu-system-x86_64");
 
@@ -120,5 +121,15 @@ describe.skipIf(!hasPeers)("what QEMU hands to firmware beside memory", () => {
       ["bootorder", sha384(fwCfg.files["bootorder"])],
     ]);
     expect(fwCfg.files["etc/reserved-memory-end"]).toHaveLength(8);
+  });
+});
+
+describe("Debian's firmware for TDX", () => {
+  it("is told from that for all machines by its modules, and has a pair of MRTDs", ({ skip }) => {
+    const root = debianFiles("sid", ["ovmf-inteltdx"], /^ovmf-inteltdx$/);
+    if (root === undefined) return void skip();
+    const file = readFileSync(join(root, "usr/share/ovmf/OVMF.inteltdx.ms.fd"));
+    expect(predictMrtd(file, { passes: "single" }).mrtd).not.toBe(predictMrtd(file, { passes: "two" }).mrtd);
+    return expect(identifyTdFirmware(file)).resolves.toEqual({ build: "IntelTdxX64", measuresCc: true });
   });
 });
