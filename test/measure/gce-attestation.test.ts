@@ -69,6 +69,17 @@ describe("attestations of go-tpm-tools", () => {
     expect(evidence.checks).toEqual([{ what: "the PCR values of sha256:0,11 hash to the quoted digest", holds: true }]);
   });
 
+  it("joins quotes of one bank, and sees where they contradict each other", () => {
+    const again = quotes.slice(quotes.indexOf("quotes:"), quotes.indexOf("instance_info"));
+    expect(readEvidence(Buffer.from(quotes + again))).toMatchObject({ registers: { pcr }, checks: [{}, {}] });
+    const other = again.replace("\\253", "\\254");
+    const checks = readEvidence(Buffer.from(quotes + other)).checks.filter(({ holds }) => !holds);
+    expect(checks.map(({ what }) => what)).toEqual([
+      "the PCR values of sha256:0,11 hash to the quoted digest",
+      "all quotes have the same value of PCR 11 sha256",
+    ]);
+  });
+
   it("warns of a guest whose policy allows debugging", () => {
     expect(readEvidence(Buffer.from(quotes + snp)).warnings).toEqual([
       "the guest's policy allows debugging: its host can read it",
@@ -98,6 +109,7 @@ describe("attestations of go-tpm-tools", () => {
       quotes + snp.replace(/measurement: "[^"]*"/, 'measurement: "x"'),
       "expected 48 bytes, got 1",
     ],
+    ["a PCR of another size", quotes.replace("\\253", ""), "expected 32 bytes, got 31"],
     ["a log that is none", `${quotes} event_log: "x"`, "cannot decode TCG_PCClientPCREvent"],
   ])("refuses %s", (_, text, message) => {
     expect(() => readEvidence(Buffer.from(text))).toThrow(FormatError);

@@ -45,14 +45,16 @@ function renderDiffering({ register, bank, published, reachedPhase }: RegisterVe
 }
 
 /** What only one side has. */
-function renderGaps({ registers, notCovered }: QuoteVerification, painter: Painter): string {
-  const unpublished = registers.filter(({ verdict }) => verdict === "unpublished");
+function renderGaps({ registers, missing, notCovered }: QuoteVerification, painter: Painter): string {
+  const unpublished = registers.filter(({ verdict }) => verdict === "unpublished").map(({ register }) => register);
   const titles = (names: readonly string[]) => [...new Set(names)].map(registerTitle).join(", ");
-  const lines = [
-    ...(unpublished.length > 0
-      ? [`not compared, since not published: ${titles(unpublished.map(({ register }) => register))}`]
-      : []),
-    ...(notCovered.length > 0 ? [`published, and not in the evidence: ${titles(notCovered)}`] : []),
-  ];
-  return lines.map((line) => `${painter("dim", line)}\n`).join("");
+  return [
+    missing.length > 0
+      ? `${painter("red", "published, and not in the evidence, so that anything may be in them:")} ${titles(missing)}\n`
+      : "",
+    unpublished.length > 0 ? painter("dim", `not compared, since not published: ${titles(unpublished)}\n`) : "",
+    notCovered.length > 0
+      ? painter("dim", `published, and of another kind than the evidence: ${titles(notCovered)}\n`)
+      : "",
+  ].join("");
 }

@@ -61,7 +61,7 @@ function verify(evidence: Buffer, { pcrs, log, platform = published }: Options =
 describe("verifyQuote", () => {
   it("finds the published values behind a digest, without being told", () => {
     const report = verify(quoteOf(pcr4, pcr11(all)));
-    expect(report).toMatchObject({ agrees: true, kind: "tpm-quote", unresolved: [], notCovered: [] });
+    expect(report).toMatchObject({ agrees: true, kind: "tpm-quote", unresolved: [], missing: [] });
     expect(report.registers.map(({ register, verdict }) => [register, verdict])).toEqual([
       ["pcr4", "equal"],
       ["pcr11", "equal"],
@@ -135,9 +135,19 @@ describe("verifyQuote", () => {
     expect(verify(quoteOf(digestOf("02"), pcr11(all)), { platform, pcrs }).agrees).toBe(true);
   });
 
-  it("lists what was published and not quoted", () => {
+  it("does not pass a quote that leaves out a PCR that was published", () => {
     const platform = { ...published, registers: { pcr: { sha256: { 4: pcr4, 9: digestOf("99"), 11: pcr11(all) } } } };
-    expect(verify(quoteOf(pcr4, pcr11(all)), { platform })).toMatchObject({ agrees: true, notCovered: ["pcr9"] });
+    expect(verify(quoteOf(pcr4, pcr11(all)), { platform })).toMatchObject({ agrees: false, missing: ["pcr9"] });
+  });
+
+  it("lists what was published of another kind", () => {
+    const pcr = { sha256: { 4: pcr4, 11: pcr11(all) } };
+    const platform = { ...published, registers: { pcr, launchDigest: "11".repeat(48) } };
+    expect(verify(quoteOf(pcr4, pcr11(all)), { platform })).toMatchObject({
+      agrees: true,
+      missing: [],
+      notCovered: ["launchDigest"],
+    });
   });
 
   it("refuses to compare what was measured for other machines", () => {

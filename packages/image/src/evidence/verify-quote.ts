@@ -56,7 +56,9 @@ export interface QuoteVerification {
   registers: RegisterVerdict[];
   /** Quotes over PCRs that are not those that were published, of which it is not known which differ. */
   unresolved: string[];
-  /** Registers that were published and of which the evidence says nothing. */
+  /** Registers that were published, and that evidence of this kind should have and has not: anything may be in them. */
+  missing: RegisterName[];
+  /** Registers that were published, and of which evidence of this kind says nothing. */
   notCovered: RegisterName[];
   checks: EvidenceCheck[];
   warnings: string[];
@@ -94,16 +96,18 @@ function verifyOn(
   refuseNothing(path, { registers, unresolved });
   const log = opened && logReport(agreeWithLog(opened, evidence.registers, platform), { settled, evidence });
   const { kind, title, checks, warnings, unchecked, fields } = evidence;
+  const coverage = coverageOf(settled, evidence);
   return {
     ...{ evidence: path, kind, title, image, platform: platform.name },
     agrees:
       unresolved.length === 0 &&
+      coverage.missing.length === 0 &&
       registers.every(({ verdict }) => verdict !== "differs") &&
       checks.every(({ holds }) => holds) &&
       log?.agreement.agrees !== false,
     registers,
     unresolved: unresolved.map(({ selection }) => selection),
-    notCovered: notCoveredBy(settled, evidence),
+    ...coverage,
     ...{ checks, warnings, unchecked, fields },
     ...(log && { log }),
   };
@@ -167,11 +171,25 @@ function logReport(
   return { agreement, registers: compared.filter(({ register }) => stated.has(register)) };
 }
 
-function notCoveredBy({ registers }: PlatformMeasurements, evidence: Evidence): RegisterName[] {
+/** What was published, and the evidence does not have. */
+function coverageOf(
+  { registers }: PlatformMeasurements,
+  evidence: Evidence,
+): Pick<QuoteVerification, "missing" | "notCovered"> {
   const selected = evidence.pcrQuotes.flatMap(({ selections }) =>
     selections.flatMap(({ pcrs }) => pcrs.map((pcr): RegisterName => `pcr${pcr}`)),
   );
   const covered = new Set([...selected, ...bankValues(evidence.registers).map(({ register }) => register)]);
-  const published = new Set(bankValues(registers).map(({ register }) => register));
-  return [...published].filter((register) => !covered.has(register));
+  const kinds = new Set([...covered].map(kindOf));
+  const open = [...new Set(bankValues(registers).map(({ register }) => register))].filter((each) => !covered.has(each));
+  return {
+    missing: open.filter((register) => kinds.has(kindOf(register))),
+    notCovered: open.filter((register) => !kinds.has(kindOf(register))),
+  };
+}
+
+/** Whose register it is: who has one of a kind has all. */
+function kindOf(register: RegisterName): "tpm" | "td" | "guest" {
+  if (register.startsWith("pcr")) return "tpm";
+  return register === "launchDigest" ? "guest" : "td";
 }

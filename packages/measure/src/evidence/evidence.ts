@@ -1,5 +1,6 @@
+import { HASH_ALGORITHMS } from "@cvm-build/bytes";
 import type { EventLog } from "../eventlog/reader.ts";
-import type { RegisterValues } from "../registers.ts";
+import type { PcrValues, RegisterValues } from "../registers.ts";
 import type { PcrQuote } from "./tpm/reader.ts";
 
 /** Kinds of evidence that are read. */
@@ -52,13 +53,27 @@ export function emptyEvidence(kind: EvidenceKind, title: string): Evidence {
 export function joinEvidence(outer: Evidence, inner: Evidence): Evidence {
   return {
     ...outer,
-    registers: { ...inner.registers, ...outer.registers, pcr: { ...inner.registers.pcr, ...outer.registers.pcr } },
+    registers: { ...inner.registers, ...outer.registers, pcr: joinPcrs(outer.registers.pcr, inner.registers.pcr) },
     pcrQuotes: [...outer.pcrQuotes, ...inner.pcrQuotes],
     fields: { ...outer.fields, ...inner.fields },
-    checks: [...outer.checks, ...inner.checks],
+    checks: [...outer.checks, ...inner.checks, ...contradictions(outer.registers.pcr, inner.registers.pcr)],
     warnings: [...outer.warnings, ...inner.warnings],
     unchecked: [...outer.unchecked, ...inner.unchecked],
   };
+}
+
+function joinPcrs(a: PcrValues, b: PcrValues): PcrValues {
+  const banks = HASH_ALGORITHMS.filter((bank) => a[bank] ?? b[bank]);
+  return Object.fromEntries(banks.map((bank) => [bank, { ...b[bank], ...a[bank] }]));
+}
+
+/** PCRs that have one value here and another there. */
+function contradictions(a: PcrValues, b: PcrValues): EvidenceCheck[] {
+  return HASH_ALGORITHMS.flatMap((bank) =>
+    Object.entries(a[bank] ?? {})
+      .filter(([pcr, value]) => (b[bank]?.[Number(pcr)] ?? value) !== value)
+      .map(([pcr]) => ({ what: `all quotes have the same value of PCR ${pcr} ${bank}`, holds: false })),
+  );
 }
 
 /** Fields of a record as text: bytes as hex, numbers as `0x…`. Reserved ones are left out. */

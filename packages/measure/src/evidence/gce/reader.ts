@@ -1,4 +1,4 @@
-import { FormatError } from "@cvm-build/bytes";
+import { DIGEST_SIZE_BYTES, FormatError } from "@cvm-build/bytes";
 import { readEventLog } from "../../eventlog/reader.ts";
 import type { PcrValues } from "../../registers.ts";
 import { type Evidence, emptyEvidence, joinEvidence } from "../evidence.ts";
@@ -48,15 +48,18 @@ function readQuote(message: ProtoMessage): Evidence {
 }
 
 function valuesOf(quote: ProtoMessage): PcrValues {
-  const banks = quote.messages("pcrs").flatMap((pcrs): [string, Record<number, string>][] => {
+  const values: PcrValues = {};
+  for (const pcrs of quote.messages("pcrs")) {
     const bank = bankOf(pcrs.numbers("hash")[0] ?? 0);
-    const entries = pcrs.messages("pcrs").map((entry): [number, string] => {
+    if (bank === undefined) continue;
+    for (const entry of pcrs.messages("pcrs")) {
       // Zero is not encoded.
-      return [entry.numbers("key")[0] ?? 0, (entry.bytes("value")[0] ?? Buffer.alloc(0)).toString("hex")];
-    });
-    return bank === undefined ? [] : [[bank, Object.fromEntries(entries)]];
-  });
-  return Object.fromEntries(banks);
+      const index = entry.numbers("key")[0] ?? 0;
+      const value = only(entry, { name: "value", sizeBytes: DIGEST_SIZE_BYTES[bank] });
+      values[bank] = { ...values[bank], [index]: value.toString("hex") };
+    }
+  }
+  return values;
 }
 
 function readReport(report: ProtoMessage): Evidence {
