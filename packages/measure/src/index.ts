@@ -83,7 +83,7 @@ export {
 } from "./sev/snp-launch.ts";
 export { VMM_KINDS, type VmmKind } from "./sev/vmm.ts";
 export { encodeStubCpio, type StubCpioFile } from "./stub-cpio.ts";
-export { azureTdRegisters, gceVtpmEvents } from "./tdx/clouds.ts";
+export { azureTdRegisters } from "./tdx/azure-td.ts";
 export {
   type BootVariables,
   environmentOfCcel,
@@ -102,5 +102,6 @@ export { type TdFirmware, type TdMachine } from "./tdx/td-firmware.ts";
 export { encodeGceTdHob, encodeTdHob, type GceEarlyAccept } from "./tdx/td-hob.ts";
 export { type TdOwnerValues, tdOwnerValues } from "./tdx/td-owner.ts";
 export { predictTdShim, type TdShimBoot, type TdShimPayload, type TdShimPrediction } from "./tdx/td-shim.ts";
+export { predictTpmBesideTdx } from "./tdx/tpm-beside-tdx.ts";
 export { predictUkiOnEsp, type UkiOnEspOptions } from "./uki-on-esp.ts";
 export { predictUkiPhases } from "./uki-phases.ts";
