@@ -11,6 +11,7 @@ export type NamedFile =
   | "IGVM file"
   | "event log"
   | "disk"
+  | "loader"
   | "initrd";
 
 /**

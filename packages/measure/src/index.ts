@@ -95,7 +95,6 @@ export { predictGceMrtdWithTdHob } from "./tdx/gce-mrtd.ts";
 export { identifyTdFirmware } from "./tdx/identify-firmware.ts";
 export { type CcSoftware } from "./tdx/measurers.ts";
 export { type MrtdPasses, type MrtdPrediction, predictMrtd } from "./tdx/mrtd.ts";
-export { predictTd, type TdPrediction } from "./tdx/predict-td.ts";
 export { predictRtmrs, type RtmrPrediction, type TdBoot } from "./tdx/rtmr.ts";
 export { type Measurable } from "./tdx/rtmr-event.ts";
 export { type TdFirmware, type TdMachine } from "./tdx/td-firmware.ts";

@@ -46,9 +46,11 @@ function makePlatformSchema(z: typeof Zod) {
       .optional()
       .describe("Which OVMF it is, where the file does not say."),
     secureBootSupport: yesOrNo.optional().describe("Whether it was built with Secure Boot. Default: true."),
-    build: oneOf(["OvmfPkgX64", "IntelTdxX64"])
+    build: oneOf(["OvmfPkgX64", "IntelTdxX64", "td-shim"])
       .optional()
-      .describe("The platform of EDK2 that firmware of a TD was built from. Default: OvmfPkgX64."),
+      .describe(
+        "What firmware of a TD is: td-shim, or the platform of EDK2 that it was built from. Default: as the file says.",
+      ),
     measuresCc: yesOrNo.optional().describe("Whether it lets others measure into RTMRs. Default: as its build does."),
     random: yesOrNo.optional().describe("Whether it offers random numbers, from the processor or a device."),
   });
@@ -63,6 +65,13 @@ function makePlatformSchema(z: typeof Zod) {
     cpuModel: text("a CPU model of QEMU's such as EPYC-v4", /^[A-Za-z0-9._-]+$/).optional(),
     optionRoms: yesOrNo.optional().describe("Whether a device brings code for firmware, such as a network card's."),
     smbiosStrings: list(text("a string")).optional().describe("SMBIOS type 11, which systemd-stub reads."),
+  });
+  const loader = mapping({
+    file: path.describe("systemd-boot, which firmware starts."),
+    configuration: path.optional().describe("Its loader.conf."),
+    ukiPath: text("an absolute path", /^\/[^\0]*$/)
+      .optional()
+      .describe("Where the UKI that it starts is on the partition. Default: /EFI/Linux/image.efi."),
   });
   const disk = mapping({
     partitions: text('"none", or the path of a disk image')
@@ -101,6 +110,7 @@ function makePlatformSchema(z: typeof Zod) {
     boot: oneOf(BOOT_PATHS).optional().describe("How firmware comes to the image. Default: esp."),
     firmware: firmware.optional(),
     machine: machine.optional(),
+    loader: loader.optional().describe("What starts the UKI, where boot is systemd-boot."),
     disk: disk.optional(),
     tpm: yesOrNo.optional().describe("Whether it has a TPM, of whatever kind. Default: true."),
     tee: oneOf(TEE_KINDS).optional().describe("What protects the guest from its host."),

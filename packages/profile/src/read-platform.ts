@@ -21,8 +21,8 @@ export function parsePlatform(text: string, path: string): PlatformDeclaration {
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)) {
     throw document.fault([], "a file name of letters, digits and -._", { got: quoteText(`${name}.yaml`) });
   }
-  const { machine = {}, firmware, disk, tdx, snp, ...rest } = document.validate(platformSchema());
-  checkAgreement({ ...rest, tdx, snp }, document);
+  const { machine = {}, firmware, loader, disk, tdx, snp, ...rest } = document.validate(platformSchema());
+  checkAgreement({ ...rest, loader, tdx, snp }, document);
   const { memory, ...others } = machine;
   const absolute = (file: string) => resolve(dirname(path), file);
   return {
@@ -33,6 +33,7 @@ export function parsePlatform(text: string, path: string): PlatformDeclaration {
       ...(memory !== undefined && { memoryBytes: document.read(["machine", "memory"], () => parseSize(memory)) }),
     },
     ...(firmware && { firmware: withPaths(firmware, ["file", "variables"], absolute) }),
+    ...(loader && { loader: withPaths(loader, ["file", "configuration"], absolute) }),
     ...(disk && { disk: disk.partitions === "none" ? disk : withPaths(disk, ["partitions"], absolute) }),
     ...(tdx && { tdx: withPaths(tdx, ["ccel"], absolute) }),
     ...(snp && { snp: withPaths(snp, ["svsm", "igvm"], absolute) }),
@@ -40,7 +41,14 @@ export function parsePlatform(text: string, path: string): PlatformDeclaration {
 }
 
 /** What is said of a TEE that the platform has not would be passed over in silence. */
-function checkAgreement({ tee, tdx, snp }: WrittenPlatform, document: YamlDocument): void {
+function checkAgreement({ boot = "esp", loader, tee, tdx, snp }: WrittenPlatform, document: YamlDocument): void {
+  if ((boot === "systemd-boot") !== (loader !== undefined)) {
+    throw document.fault(
+      loader ? ["loader"] : ["boot"],
+      loader ? "boot: systemd-boot beside it" : "loader: beside it",
+      { got: boot },
+    );
+  }
   if (tdx && tee !== "tdx") throw document.fault(["tdx"], "tee: tdx beside it", { got: tee ?? "no tee" });
   if (snp && tee !== "sev-snp") throw document.fault(["snp"], "tee: sev-snp beside it", { got: tee ?? "no tee" });
 }

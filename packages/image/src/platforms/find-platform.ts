@@ -35,11 +35,18 @@ export function platformPath(name: string, places: PlatformPlaces): string | und
 }
 
 /** The files that a platform names. */
-export function filesOfPlatform({ firmware, disk, tdx, snp }: PlatformDeclaration): string[] {
+export function filesOfPlatform({ firmware, loader, disk, tdx, snp }: PlatformDeclaration): string[] {
   const partitions = disk?.partitions === "none" ? undefined : disk?.partitions;
-  return [firmware?.file, firmware?.variables, partitions, tdx?.ccel, snp?.svsm, snp?.igvm].filter(
-    (path) => path !== undefined,
-  );
+  return [
+    firmware?.file,
+    firmware?.variables,
+    loader?.file,
+    loader?.configuration,
+    partitions,
+    tdx?.ccel,
+    snp?.svsm,
+    snp?.igvm,
+  ].filter((path) => path !== undefined);
 }
 
 /** Names of all platforms that can be named. */

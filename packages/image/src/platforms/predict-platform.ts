@@ -1,14 +1,16 @@
-import { CvmError, type HashAlgorithm } from "@cvm-build/bytes";
+import { assert, bytesSource, type HashAlgorithm } from "@cvm-build/bytes";
 import {
   type Boot,
   type BootPath,
   type DigestMemo,
+  type EspFile,
+  pcrOf,
   predictBoot,
   predictPcr0,
   type Prediction,
+  predictTpmBesideTdx,
   withPcr0,
 } from "@cvm-build/measure";
-import type { PlatformDeclaration } from "@cvm-build/profile";
 import type { Bootable } from "./bootable.ts";
 import { predictLaunch } from "./launch.ts";
 import { firmwareRelease, type ReadyPlatform, type TeePrediction } from "./ready-platform.ts";
@@ -29,12 +31,19 @@ export async function predictPlatform(
   const own =
     declaration.tpm === false
       ? withoutPcrs(prediction)
-      : await addPcr0(onlyBanks(prediction, bootable.banks), platform);
+      : await addPcr0(onlyBanks(tpmOf(platform, prediction), bootable.banks), platform);
   const tees = [
-    ...(isTd ? [predictTrustDomain(platform, { bootable, prediction })] : []),
+    ...(isTd ? [await predictTrustDomain(platform, { bootable, prediction })] : []),
     ...(declaration.tee !== undefined && !isTd ? [predictLaunch(platform, bootable)] : []),
   ];
   return leaveOpen(merge(own, tees), declaration.unpredicted ?? {});
+}
+
+/** What the TPM of a platform holds of a boot: beside RTMRs firmware measures less into it. */
+function tpmOf({ declaration }: ReadyPlatform, prediction: Prediction): Prediction {
+  const { tee, paravisor, machine } = declaration;
+  if (tee !== "tdx" || paravisor) return prediction;
+  return predictTpmBesideTdx(prediction, { vmm: machine.vmm?.startsWith("gce") ? "gce" : "qemu" });
 }
 
 /** PCR 0 of QEMU's machines, where the firmware's bytes are there. */
@@ -62,7 +71,7 @@ function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads:
   const release = firmwareRelease(platform);
   const { random } = declaration.firmware ?? {};
   return {
-    path: pathOf(declaration, bootable),
+    path: pathOf(platform, bootable),
     banks: bootable.banks,
     phases: bootable.phases,
     ...(bootable.userspace && { userspace: bootable.userspace }),
@@ -92,7 +101,8 @@ function bootKey({ path, machine, firmware }: Boot): string {
   return JSON.stringify([firmware, others, path.kind === "kernel-bzimage" ? memoryBytes : undefined]);
 }
 
-function pathOf({ boot = "esp", name }: PlatformDeclaration, bootable: Bootable): BootPath {
+function pathOf({ declaration, loader }: ReadyPlatform, bootable: Bootable): BootPath {
+  const { boot = "esp" } = declaration;
   const { image, initrd, commandLine, companions } = bootable;
   const passed = commandLine !== undefined && { commandLine };
   switch (boot) {
@@ -102,9 +112,26 @@ function pathOf({ boot = "esp", name }: PlatformDeclaration, bootable: Bootable)
       return { kind: "kernel-uki", uki: image, ...passed };
     case "kernel-bzimage":
       return { kind: "kernel-bzimage", kernel: image, ...(initrd && { initrd }), ...passed };
-    case "systemd-boot":
-      throw new CvmError("usage", `cannot predict platform "${name}": expected the loader that it starts the UKI with`);
+    case "systemd-boot": {
+      assert(loader, "a platform that boots through a loader names it");
+      const { file, configuration, ukiPath = "/EFI/Linux/image.efi" } = loader;
+      const beside = companions.map((companion) => besideUki(companion, ukiPath));
+      const loaderConf = configuration && { path: "/loader/loader.conf", content: bytesSource(configuration.bytes) };
+      return {
+        kind: "systemd-boot",
+        loader: bytesSource(file.bytes),
+        uki: image,
+        ukiPath,
+        companions: loaderConf ? [loaderConf, ...beside] : beside,
+        ...passed,
+      };
+    }
   }
+}
+
+/** A file beside a UKI of removable media, beside one at another place. */
+function besideUki({ path, content }: EspFile, ukiPath: string): EspFile {
+  return { path: path.replace(/^\/EFI\/BOOT\/BOOTX64\.EFI(?=\.extra\.d\/)/, ukiPath), content };
 }
 
 function onlyBanks(prediction: Prediction, banks: readonly HashAlgorithm[]): Prediction {
@@ -174,6 +201,13 @@ function leaveOpen(prediction: Prediction, reasons: Readonly<Record<string, stri
       ...(registers.rtmr && { rtmr }),
       ...(launchDigest !== undefined && !isOpen("launchDigest") && { launchDigest }),
     },
-    unpredicted: [...prediction.unpredicted.filter(({ register }) => !isOpen(register)), ...declared],
+    unpredicted: [...prediction.unpredicted.filter(({ register }) => !isOpen(register)), ...declared].sort(
+      (a, b) => placeOf(a.register) - placeOf(b.register),
+    ),
   };
+}
+
+/** PCRs by their numbers, what a TEE reports behind them. */
+function placeOf(register: string): number {
+  return pcrOf(register) ?? Number.MAX_SAFE_INTEGER;
 }

@@ -21,6 +21,8 @@ export interface ReadyPlatform {
   /** A raw SVSM below firmware and its variables. */
   svsm?: NamedBytes;
   igvm?: NamedBytes;
+  /** systemd-boot, and its configuration. */
+  loader?: { file: NamedBytes; configuration?: NamedBytes; ukiPath?: string };
   /** The partition table of the disk that firmware boots from, or that there is none. */
   gpt?: Buffer | "none";
   /** The log of a TD on a machine like it, for what the host decides. */
@@ -68,6 +70,7 @@ export async function readPlatform(
     ...(facts?.variables !== undefined && { variablesSizeBytes: statSync(facts.variables).size }),
     ...(snp?.svsm !== undefined && { svsm: readNamed(snp.svsm, "SVSM") }),
     ...(snp?.igvm !== undefined && { igvm: readNamed(snp.igvm, "IGVM file") }),
+    ...(declaration.loader && { loader: readLoader(declaration.loader) }),
     ...(tdx?.ccel !== undefined && { ccel: readEventLog(readNamed(tdx.ccel, "event log").bytes) }),
     ...(partitions !== undefined && { gpt: partitions === "none" ? partitions : readPartitions(partitions) }),
     ...(variables && { variables }),
@@ -91,6 +94,14 @@ function readVariables(
   }
   using source = openNamedFile(path, "variable store");
   return secureBootVariablesOf(readVariableStore(source), { supported });
+}
+
+function readLoader({ file, configuration, ukiPath }: NonNullable<PlatformDeclaration["loader"]>) {
+  return {
+    file: readNamed(file, "loader"),
+    ...(configuration !== undefined && { configuration: readNamed(configuration, "loader") }),
+    ...(ukiPath !== undefined && { ukiPath }),
+  };
 }
 
 /** The first sectors of a disk: the protective table, the header, and 128 entries. */

@@ -2,80 +2,120 @@ import { type ByteSource, FormatError } from "@cvm-build/bytes";
 import {
   azureTdRegisters,
   environmentOfCcel,
+  identifyTdFirmware,
+  type MeasuredEvent,
   predictMrtd,
   type Prediction,
   predictRtmrs,
+  predictTdShim,
   type TdBoot,
+  type TdEnvironment,
 } from "@cvm-build/measure";
 import { effectiveSections, readKernelRelease, readStubVersion, readUki } from "@cvm-build/uki";
 import type { Bootable } from "./bootable.ts";
 import { firmwareRelease, type NamedBytes, type ReadyPlatform, type TeePrediction } from "./ready-platform.ts";
+
+const RTMRS = ["rtmr0", "rtmr1", "rtmr2", "rtmr3"];
+const NO_FIRMWARE = "depends on the firmware, and none was named: --firmware, or firmware: file: of the platform";
+const NO_RELEASE = "depends on the firmware's release: firmware: release: of the platform";
 
 /**
  * Predicts the registers of a TD.
  * @param options.prediction what a TPM would hold of the same boot, with SHA-384 among its banks
  * @throws FormatError where the firmware is not for TDX; CvmError `platform`
  */
-export function predictTrustDomain(
+export async function predictTrustDomain(
   platform: ReadyPlatform,
   { bootable, prediction }: { bootable: Bootable; prediction: Prediction },
-): TeePrediction {
-  const { declaration } = platform;
+): Promise<TeePrediction> {
+  const { declaration, firmware } = platform;
   if (declaration.paravisor) {
     const { rtmr, unpredicted } = azureTdRegisters();
     return { events: [], registers: { pcr: {}, rtmr }, unpredicted };
   }
-  const { firmware } = platform;
-  if (!firmware) return open(["mrtd", ...RTMRS], NO_FIRMWARE);
-  const passes = declaration.tdx?.pages === "two-pass" ? "two" : "single";
-  const { mrtd, events } = platform.memo.once(`MRTD ${passes}`, () => predictMrtd(firmware.bytes, { passes }));
-  const doubt = missingOf(platform);
-  const rtmrs =
-    doubt === undefined ? predictRtmrs(prediction, tdBootOf(platform, { bootable, firmware })) : open(RTMRS, doubt);
+  const launch = launchOf(platform);
+  const isShim = declaration.firmware?.build === "td-shim";
+  const rtmrs = isShim
+    ? shimRtmrs(firmware, bootable)
+    : await platform.memo.once(rtmrKey(platform), () => ovmfRtmrs(platform, { bootable, prediction }));
   return {
-    events: [...events, ...rtmrs.events],
-    registers: { pcr: {}, mrtd, ...("rtmr" in rtmrs && { rtmr: rtmrs.rtmr }) },
-    unpredicted: rtmrs.unpredicted,
+    events: [...launch.events, ...rtmrs.events],
+    registers: { pcr: {}, ...launch.registers, ...rtmrs.registers },
+    unpredicted: [...launch.unpredicted, ...rtmrs.unpredicted],
     ...(rtmrs.alternatives && { alternatives: rtmrs.alternatives }),
   };
 }
 
-/** What RTMRs depend on that the platform does not say. */
-function missingOf(platform: ReadyPlatform): string | undefined {
-  const { machine } = platform.declaration;
-  if (firmwareRelease(platform) === undefined)
-    return "depends on the firmware's release: firmware: release: of the platform";
-  return machine.memoryBytes === undefined ? "depends on the size of memory: --memory" : undefined;
+/** What of a TD's registers one part of it decides. */
+interface Part extends Omit<TeePrediction, "registers"> {
+  registers: { mrtd?: string; rtmr?: Record<number, string> };
 }
 
-function open(registers: readonly string[], reason: string): TeePrediction {
-  return { events: [], registers: { pcr: {} }, unpredicted: registers.map((register) => ({ register, reason })) };
+function launchOf({ declaration, firmware, memo }: ReadyPlatform): Part {
+  if (!firmware) return open(["mrtd"], NO_FIRMWARE);
+  const passes = declaration.tdx?.pages === "two-pass" ? "two" : "single";
+  const { mrtd, events } = memo.once(`MRTD ${passes}`, () => predictMrtd(firmware.bytes, { passes }));
+  return { events, registers: { mrtd }, unpredicted: [] };
 }
 
-const RTMRS = ["rtmr0", "rtmr1", "rtmr2", "rtmr3"];
+/** Equal for machines of one platform whose RTMRs are. */
+function rtmrKey({ declaration }: ReadyPlatform): string {
+  const { cpus: _, ...machine } = declaration.machine;
+  return `RTMRs ${JSON.stringify(machine)}`;
+}
 
-const NO_FIRMWARE = "depends on the firmware, and none was named: --firmware, or firmware: file: of the platform";
-
-function tdBootOf(
+async function ovmfRtmrs(
   platform: ReadyPlatform,
-  { bootable, firmware }: { bootable: Bootable; firmware: NamedBytes },
-): TdBoot {
-  const { declaration, ccel } = platform;
-  const { memoryBytes = 0, vmm } = declaration.machine;
-  const release = firmwareRelease(platform) ?? "";
-  const { build = "OvmfPkgX64", measuresCc } = declaration.firmware ?? {};
-  return {
-    firmware: {
-      file: firmware.bytes,
-      release,
-      build,
-      ...(measuresCc !== undefined && { measuresCc }),
-    },
-    machine: vmm?.startsWith("gce") ? { memoryBytes, vmm: "gce", earlyAccept: "low" } : { memoryBytes },
+  { bootable, prediction }: { bootable: Bootable; prediction: Prediction },
+): Promise<Part> {
+  const { declaration, firmware } = platform;
+  const release = firmwareRelease(platform);
+  if (release === undefined) return open(RTMRS, NO_RELEASE);
+  const { memoryBytes, vmm } = declaration.machine;
+  const memory = memoryBytes !== undefined && { memoryBytes };
+  const { rtmr, ...rtmrs } = predictRtmrs(prediction, {
+    firmware: { ...(firmware && { file: firmware.bytes }), release, ...(await buildOf(platform)) },
+    machine: vmm?.startsWith("gce") ? { ...memory, vmm: "gce", earlyAccept: "all" } : { ...memory },
     software: bootable.memo.once("software", () => softwareOf(bootable.image)),
-    environment: ccel ? environmentOfCcel(ccel) : {},
+    environment: environmentOf(platform),
     hasTpm: declaration.tpm ?? true,
-  };
+  });
+  return { ...rtmrs, events: rtmrs.events.filter(isKnown), registers: { rtmr } };
+}
+
+/** What the host decides and nobody has told has no digest, and stands in `unpredicted`. */
+function isKnown({ digests }: MeasuredEvent): boolean {
+  return Object.keys(digests).length > 0;
+}
+
+/** What firmware was built from: as the platform says, else as its modules tell. */
+async function buildOf({
+  declaration,
+  firmware,
+}: ReadyPlatform): Promise<Pick<TdBoot["firmware"], "build" | "measuresCc">> {
+  const told = firmware && (await identifyTdFirmware(firmware.bytes));
+  const { build: declared, measuresCc = told?.measuresCc } = declaration.firmware ?? {};
+  const build = declared === "td-shim" ? undefined : declared;
+  return { build: build ?? told?.build ?? "OvmfPkgX64", ...(measuresCc !== undefined && { measuresCc }) };
+}
+
+function environmentOf({ declaration, ccel }: ReadyPlatform): TdEnvironment {
+  // QEMU hands the kernel to firmware, which then has nothing else to boot.
+  const isHandedOver = declaration.boot?.startsWith("kernel-") === true;
+  return { ...(isHandedOver && { bootVariables: "firmware-only" as const }), ...(ccel && environmentOfCcel(ccel)) };
+}
+
+/** td-shim starts a kernel, which the VMM hands to it with its command line. */
+function shimRtmrs(firmware: NamedBytes | undefined, { image, commandLine = "" }: Bootable): Part {
+  if (!firmware) return open(RTMRS, NO_FIRMWARE);
+  const kernel = image.read(0, image.sizeBytes);
+  const payload = { kind: "linux", kernel, commandLine: Buffer.from(commandLine) } as const;
+  const { rtmr, ...rtmrs } = predictTdShim({ firmware: firmware.bytes, payload });
+  return { ...rtmrs, events: rtmrs.events.filter(isKnown), registers: { rtmr } };
+}
+
+function open(registers: readonly string[], reason: string): Part {
+  return { events: [], registers: {}, unpredicted: registers.map((register) => ({ register, reason })) };
 }
 
 /** Versions of what measures, as an image has it. */

@@ -9,8 +9,8 @@ import { encodeGceTdHob, encodeTdHob, type GceEarlyAccept } from "./td-hob.ts";
 
 /** OVMF as built for TDX, and what it does not tell of itself. */
 export interface TdFirmware {
-  /** The file that the VMM loads, with the volume of variables. */
-  file: Buffer;
+  /** The file that the VMM loads, with the volume of variables. Without it RTMR 0 has no value. */
+  file?: Buffer;
   /** As distributions write it: `2025.02-8+deb13u1`. */
   release: string;
   /** The platform of EDK2 that it was built from: `OvmfPkg/OvmfPkgX64.dsc` or `OvmfPkg/IntelTdx/IntelTdxX64.dsc`. */
@@ -22,10 +22,10 @@ export interface TdFirmware {
   measuresCc?: boolean;
 }
 
-/** The machine that runs it. */
+/** The machine that runs it. Where its memory is not known, RTMR 0 has no value. */
 export type TdMachine =
-  | { vmm?: "qemu"; memoryBytes: number }
-  | { vmm: "gce"; memoryBytes: number; earlyAccept: GceEarlyAccept };
+  | { vmm?: "qemu"; memoryBytes?: number }
+  | { vmm: "gce"; memoryBytes?: number; earlyAccept: GceEarlyAccept };
 
 /** First releases in which something is so. @see EDK2, tags `edk2-stable*` */
 const SINCE = {
@@ -77,16 +77,23 @@ export function offersMeasurement({ release, build, measuresCc }: TdFirmware): b
  */
 export function earlyEvents(firmware: TdFirmware, machine: TdMachine, environment: TdEnvironment): FirmwareEvents {
   const { file, release, build } = firmware;
+  const { memoryBytes } = machine;
   const since = build === "IntelTdxX64" ? SINCE.intelTdxMeasures : SINCE.ovmfMeasures;
-  const metadata = readTdvfMetadata(file);
+  const metadata = file && readTdvfMetadata(file);
   if (!isAtLeast(release, since)) return { events: [], missing: [] };
-  const tdHob = machine.vmm === "gce" ? encodeGceTdHob(metadata, machine) : encodeTdHob(metadata, machine);
-  const memory = { setting: `memory of ${machine.memoryBytes} bytes` };
+  const handOff = { type: "EV_EFI_HANDOFF_TABLES2", label: "TD HOB" };
+  if (!metadata) return hole([], { ...handOff, missing: "the firmware, of which none was named" });
+  if (memoryBytes === undefined) return hole([], { ...handOff, missing: "the size of memory" });
+  const tdHob =
+    machine.vmm === "gce"
+      ? encodeGceTdHob(metadata, { ...machine, memoryBytes })
+      : encodeTdHob(metadata, { memoryBytes });
+  const memory = { setting: `memory of ${memoryBytes} bytes` };
   const volume = metadata.sections.find(({ type }) => type === "CFV");
   if (!volume)
     throw new CvmError("platform", `cannot predict RTMR 0 of "TDX firmware": expected a section CFV, got none`);
   const events = [
-    rtmrEvent(0, { type: "EV_EFI_HANDOFF_TABLES2", label: "TD HOB", source: memory }, tdHob),
+    rtmrEvent(0, { ...handOff, source: memory }, tdHob),
     rtmrEvent(
       0,
       { type: "EV_EFI_PLATFORM_FIRMWARE_BLOB2", label: "CFV", source: { constant: "firmware section CFV" } },
