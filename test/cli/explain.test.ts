@@ -100,6 +100,14 @@ describe("explain and diff", () => {
     expect(stdout).toContain("no register differs");
   });
 
+  it("compares with the log of a machine that booted something else", async () => {
+    const log = join(import.meta.dirname, "../../../shared/vectors/eventlogs/tpm2-tools/event-sd-boot-fedora37.bin");
+    if (!existsSync(log)) return;
+    const { exitCode, stdout } = await cvmBuild(["diff", a, log, "--json"]);
+    expect(exitCode).toBe(4);
+    expect(JSON.parse(stdout)).toMatchObject({ against: "log", agrees: false, platform: "qemu-ovmf" });
+  });
+
   it("refuses an initrd that is not the manifest's", async () => {
     const path = join(a, "minimal.initrd");
     expect(existsSync(path)).toBe(true);

@@ -2,7 +2,7 @@ export { type BootImageRequest, type BootReport } from "./boot.ts";
 export { buildImage, type BuildReport, type BuildRequest } from "./build.ts";
 export { type Change } from "./diff/diff-contents.ts";
 export { type RegisterDifference } from "./diff/diff-registers.ts";
-export { type DiffRequest, type ImageDifference } from "./diff/diff.ts";
+export { type Difference, type DiffRequest, type ImageDifference } from "./diff/diff.ts";
 export { type EventDifference, type VerifiedRegister } from "./evidence/event-difference.ts";
 export { type LogAgreement } from "./evidence/log-agreement.ts";
 export { type ReplayReport } from "./evidence/replay-log.ts";
@@ -38,7 +38,7 @@ export { summarise, type Summary } from "./summarise.ts";
 export { type ProfileSelection, type Surroundings } from "./surroundings.ts";
 export {
   bootImage,
-  diffImages,
+  diffImage,
   explainImage,
   exportImage,
   inspectImage,

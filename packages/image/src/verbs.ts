@@ -1,7 +1,7 @@
 import type { PruneReport, VerifyReport } from "@cvm-build/store";
 import type { UkiInspection } from "@cvm-build/uki";
 import type { BootImageRequest, BootReport } from "./boot.ts";
-import type { DiffRequest, ImageDifference } from "./diff/diff.ts";
+import type { Difference, DiffRequest } from "./diff/diff.ts";
 import type { LogChoice } from "./evidence/log.ts";
 import type { ReplayReport } from "./evidence/replay-log.ts";
 import type { LogVerification, VerifyLogRequest } from "./evidence/verify-log.ts";
@@ -52,9 +52,9 @@ export async function explainImage(request: ExplainRequest, surroundings: Surrou
   return (await import("./explain/explain.ts")).explainImage(request, surroundings);
 }
 
-/** Compares two built images: their registers, and what they are made of. */
-export async function diffImages(request: DiffRequest, surroundings: Surroundings): Promise<ImageDifference> {
-  return (await import("./diff/diff.ts")).diffImages(request, surroundings);
+/** Compares an image with another, or with what a machine says that it measured. */
+export async function diffImage(request: DiffRequest, surroundings: Surroundings): Promise<Difference> {
+  return (await import("./diff/diff.ts")).diffImage(request, surroundings);
 }
 
 /** Makes the keys of Secure Boot and of PCR policies, with what enrols them. */

@@ -1,14 +1,29 @@
-import { findImage, type ImageChoice } from "../machine.ts";
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { FormatError } from "@cvm-build/bytes";
+import { type LogVerification, verifyLog } from "../evidence/verify-log.ts";
+import { type QuoteVerification, verifyQuote } from "../evidence/verify-quote.ts";
 import { readContents } from "../explain/contents.ts";
+import { findImage } from "../machine.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { type ContentDifference, diffContents } from "./diff-contents.ts";
 import { diffRegisters, type RegisterDifference } from "./diff-registers.ts";
 
-/** Two images that cvm-build built. */
+/** An image that cvm-build built, and what it is held against. */
 export interface DiffRequest {
-  a: ImageChoice;
-  b: ImageChoice;
+  /** Path of an output directory. */
+  a: string;
+  /** Path of another, or of a machine's event log, quote or report. */
+  b: string;
+  /** Where `b` is of a machine, the platform that it is. */
+  platform?: string;
 }
+
+/** How an image and something else differ. */
+export type Difference =
+  | ({ against: "image" } & ImageDifference)
+  | ({ against: "log" } & LogVerification)
+  | ({ against: "quote" } & QuoteVerification);
 
 /** Which registers differ, by which events, and what in the images made them. */
 export interface ImageDifference {
@@ -20,9 +35,28 @@ export interface ImageDifference {
   onlyOn: { platform: string; image: "a" | "b" }[];
 }
 
+/** Compares an image with another, or with what a machine says that it measured. */
+export function diffImage(request: DiffRequest, surroundings: Surroundings): Difference {
+  const { a: image, b: path, platform } = request;
+  if (isImage(resolve(surroundings.invocationDirectory, path))) {
+    return { against: "image", ...diffImages({ a: image, b: path }, surroundings) };
+  }
+  const published = { image, ...(platform !== undefined && { platform }) };
+  try {
+    return { against: "log", ...verifyLog({ log: { path }, published }, surroundings) };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return { against: "quote", ...verifyQuote({ evidence: path, published }, surroundings) };
+  }
+}
+
+function isImage(path: string): boolean {
+  return path.endsWith(".efi") || statSync(path, { throwIfNoEntry: false })?.isFile() !== true;
+}
+
 /** Compares two built images: their registers, event by event, and what they are made of, file by file. */
-export function diffImages(request: DiffRequest, surroundings: Surroundings): ImageDifference {
-  const built = { a: findImage(request.a, surroundings), b: findImage(request.b, surroundings) };
+function diffImages(request: { a: string; b: string }, surroundings: Surroundings): ImageDifference {
+  const built = { a: findImage({ image: request.a }, surroundings), b: findImage({ image: request.b }, surroundings) };
   const contents = { a: readContents(built.a), b: readContents(built.b) };
   const platforms = { a: contents.a.measurements.platforms, b: contents.b.measurements.platforms };
   const missing = (side: "a" | "b", other: "a" | "b") =>
