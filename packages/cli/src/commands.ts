@@ -6,6 +6,7 @@ import { diff } from "./commands/diff.ts";
 import { explain } from "./commands/explain.ts";
 import { inspect } from "./commands/inspect.ts";
 import { keys } from "./commands/keys.ts";
+import { lint } from "./commands/lint.ts";
 import { lock } from "./commands/lock.ts";
 import { measure } from "./commands/measure.ts";
 import { predict } from "./commands/predict.ts";
@@ -28,6 +29,7 @@ export const COMMANDS: readonly Command[] = [
   measure,
   explain,
   diff,
+  lint,
   prove,
   replay,
   verifyLog,

@@ -1,5 +1,7 @@
 import type { Profile } from "@cvm-build/profile";
 import { buildKey, isUpToDate, rememberBuild, systemKey } from "./build-key.ts";
+import { LINT_FILE, type LintReport } from "./lint/finding.ts";
+import { locateFindings } from "./lint/locate.ts";
 import { findLock, type LockPolicy, lockMissing, type ObtainedLock } from "./locking.ts";
 import { suppliedArtifacts } from "./local-inputs.ts";
 import type { Manifest } from "./manifest.ts";
@@ -29,6 +31,8 @@ export interface BuildReport {
   lock: ObtainedLock["origin"];
   manifest: Manifest;
   measurements: Measurements;
+  /** What the host can still influence; absent of what is not booted by itself. */
+  lint?: LintReport;
 }
 
 /**
@@ -36,7 +40,7 @@ export interface BuildReport {
  * The output directory holds the previous image until the new one is whole.
  */
 export async function buildImage(request: BuildRequest, surroundings: Surroundings): Promise<BuildReport> {
-  const { profile } = loadSelection(request, surroundings);
+  const { profile, settings } = loadSelection(request, surroundings);
   const output = new OutputDirectory(profile.output.outputDirectory, profile.output.imageId);
   const supplied = suppliedArtifacts(request.artifacts, { profile, surroundings });
   const found = findLock(profile, { surroundings, output, policy: request.lockPolicy, supplied });
@@ -54,6 +58,7 @@ export async function buildImage(request: BuildRequest, surroundings: Surroundin
     lock: obtained.origin,
     manifest: output.readJson<Manifest>("manifest.json"),
     measurements: output.readJson<Measurements>("measurements.json"),
+    ...(profile.output.format === "uki" && { lint: locateFindings(output.readJson<LintReport>(LINT_FILE), settings) }),
   };
 }
 

@@ -16,6 +16,8 @@ export { type FileExplanation } from "./explain/explain-file.ts";
 export { type ExplainedEvent, type RegisterExplanation } from "./explain/explain-register.ts";
 export { type Explanation, type ExplainRequest } from "./explain/explain.ts";
 export { type KeysReport, type KeysRequest } from "./keys.ts";
+export { type Finding, type LintReport, type Place, SEVERITIES, type Severity } from "./lint/finding.ts";
+export { type LintRequest } from "./lint/lint.ts";
 export { type LockReport, type LockRequest } from "./lock.ts";
 export { type LockPolicy } from "./locking.ts";
 export { type ImageChoice, type MachineOptions } from "./machine.ts";
@@ -42,6 +44,7 @@ export {
   explainImage,
   exportImage,
   inspectImage,
+  lintImage,
   lockImage,
   makeKeys,
   measureImage,

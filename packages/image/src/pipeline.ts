@@ -6,6 +6,8 @@ import { assembleRootfs, readStub, type Rootfs } from "@cvm-build/rootfs";
 import type { Store } from "@cvm-build/store";
 import { writeAddon } from "./addon-image.ts";
 import { fetchInputs, type Inputs } from "./inputs.ts";
+import { LINT_FILE } from "./lint/finding.ts";
+import { lintBuild } from "./lint/lint-build.ts";
 import { LOCK_FILE, type ObtainedLock } from "./locking.ts";
 import { manifestOf } from "./manifest.ts";
 import { measureBuild, measurementsOf, platformsOf } from "./measurements.ts";
@@ -100,10 +102,11 @@ function isAboutBytes(error: unknown): boolean {
 async function writeImage(build: Build, inputs: Inputs): Promise<void> {
   const made = build.profile.output.format === "addon" ? await makeAddon(build, inputs) : await makeUki(build, inputs);
   const { obtained, generation, surroundings } = build;
-  const { measurements, ...parts } = made;
+  const { measurements, lint, ...parts } = made;
   const manifest = manifestOf({ ...build, ...parts, directory: surroundings.directory });
   generation.write("measurements.json", canonicalJson(measurements));
   generation.write("manifest.json", canonicalJson(manifest));
+  if (lint) generation.write(LINT_FILE, canonicalJson(lint));
   generation.write(LOCK_FILE, obtained.text);
 }
 
@@ -124,11 +127,13 @@ async function makeUki({ profile, signers, store, surroundings, generation }: Bu
   signal?.throwIfAborted();
   const { segments } = packed;
   const written = await writeUki({ profile, rootfs, stub, segments, signers, generation, threads: workers });
+  const platforms = await platformsOf(profile, surroundings);
   const measurements = await measureBuild(
     { ...written, kernelPackage: written.kernel.package },
-    { profile, platforms: await platformsOf(profile, surroundings), threads: workers },
+    { profile, platforms, threads: workers },
   );
-  return { rootfs, stub, packed, written, artifacts, measurements };
+  const lint = lintBuild({ profile, rootfs, uki: written.path, platforms, measurements });
+  return { rootfs, stub, packed, written, artifacts, measurements, lint };
 }
 
 async function makeAddon({ profile, signers, store, surroundings, generation }: Build, inputs: Inputs) {
@@ -136,5 +141,6 @@ async function makeAddon({ profile, signers, store, surroundings, generation }: 
   const stub = await readStub(inputs.stub, { cache: store, workers, report, kind: "addon" });
   const written = await writeAddon({ profile, stub, signers, generation });
   const measurements = measurementsOf(profile, { ...generation.digest(written.name), platforms: [] });
-  return { rootfs: NO_ROOTFS, stub, packed: { segments: [], losses: [] }, written, artifacts: [], measurements };
+  const packed = { segments: [], losses: [] };
+  return { rootfs: NO_ROOTFS, stub, packed, written, artifacts: [], measurements, lint: undefined };
 }

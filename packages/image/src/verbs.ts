@@ -10,6 +10,8 @@ import type { MeasureRequest } from "./examine.ts";
 import type { ExportImageRequest, ImageExport } from "./exports/export-image.ts";
 import type { Explanation, ExplainRequest } from "./explain/explain.ts";
 import type { KeysReport, KeysRequest } from "./keys.ts";
+import type { LintReport } from "./lint/finding.ts";
+import type { LintRequest } from "./lint/lint.ts";
 import type { LockReport, LockRequest } from "./lock.ts";
 import type { Measurements } from "./measurements.ts";
 import type { ForesightReport, PredictRequest } from "./predict.ts";
@@ -55,6 +57,11 @@ export async function explainImage(request: ExplainRequest, surroundings: Surrou
 /** Compares an image with another, or with what a machine says that it measured. */
 export async function diffImage(request: DiffRequest, surroundings: Surroundings): Promise<Difference> {
   return (await import("./diff/diff.ts")).diffImage(request, surroundings);
+}
+
+/** Says what the host can still influence of an image. */
+export async function lintImage(request: LintRequest, surroundings: Surroundings): Promise<LintReport> {
+  return (await import("./lint/lint.ts")).lintImage(request, surroundings);
 }
 
 /** Makes the keys of Secure Boot and of PCR policies, with what enrols them. */

@@ -18,3 +18,4 @@ export { readDebControl } from "./packages/decode-archive.ts";
 export { type ScriptName } from "./packages/payload.ts";
 export { type ClassifiedLine, type ClassifiedScript, SCRIPT_CLASSES, type ScriptClass } from "./scripts/classify.ts";
 export { readStub, type Stub } from "./stub.ts";
+export { findUnit, isMasked, unitDirectories } from "./units/unit-files.ts";

@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import type { BuildReport } from "@cvm-build/image";
+import { renderLintBriefly } from "./lint.ts";
 import { renderPlatform } from "./measurements.ts";
 import type { Painter } from "./painter.ts";
 import { renderSize } from "./size.ts";
@@ -10,11 +11,12 @@ const SCRIPT_LINES_SHOWN = 12;
 
 /** What a build left, ending in the registers. */
 export function renderBuild(report: BuildReport, painter: Painter): string {
-  const { manifest, measurements } = report;
+  const { manifest, measurements, lint } = report;
   return [
     renderFacts(report, painter),
     renderScripts(report, painter),
     renderLosses(report, painter),
+    ...(lint ? [renderLintBriefly(lint, painter)] : []),
     ...manifest.image.notices.map((notice) => `${painter("yellow", "notice:")} ${notice}\n`),
     "\n",
     ...measurements.platforms.map((platform) => renderPlatform(platform, painter)),
