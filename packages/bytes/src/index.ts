@@ -38,5 +38,5 @@ export {
   sliceSource,
   sourceSha256,
 } from "./source.ts";
-export { type ProgressEvent, type ReportProgress } from "./progress.ts";
+export type { ProgressEvent, ReportProgress } from "./progress.ts";
 export { writeFully } from "./write.ts";

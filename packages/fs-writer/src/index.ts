@@ -18,9 +18,9 @@ export {
   type XattrLoss,
   xattrLosses,
 } from "./cpio/writer.ts";
-export { type DerivedCache, type DerivedObject } from "./derived-cache.ts";
+export type { DerivedCache, DerivedObject } from "./derived-cache.ts";
 export { dumpTree } from "./dump-tree.ts";
-export { type FsWriterErrorCode } from "./errors.ts";
+export type { FsWriterErrorCode } from "./errors.ts";
 export { compareUtf8, FileTree, parentOf } from "./file-tree.ts";
 export { type PackedSegments, type PackOptions, packSegments, SEGMENT_WORKER } from "./segments/pack.ts";
 export {
@@ -30,19 +30,19 @@ export {
   segmentSource,
   verifySegment,
 } from "./segments/segment.ts";
-export { type TarEntryType } from "./tar/format.ts";
+export type { TarEntryType } from "./tar/format.ts";
 export { readTar, type TarEntry } from "./tar/reader.ts";
 export { encodeTar, type TarInput } from "./tar/writer.ts";
-export {
-  type Attributes,
-  type Content,
-  type DeviceNode,
-  type DirectoryNode,
-  type FifoNode,
-  type FileNode,
-  type Origin,
-  type SymlinkNode,
-  type TreeNode,
+export type {
+  Attributes,
+  Content,
+  DeviceNode,
+  DirectoryNode,
+  FifoNode,
+  FileNode,
+  Origin,
+  SymlinkNode,
+  TreeNode,
 } from "./tree.ts";
 export { serveTasks } from "./workers/serve-tasks.ts";
 export { WorkerPool, type WorkerPoolOptions } from "./workers/worker-pool.ts";

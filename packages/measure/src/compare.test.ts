@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compareWithCcel, compareWithLog } from "./compare.ts";
-import { type MeasuredEvent } from "./event.ts";
+import type { MeasuredEvent } from "./event.ts";
 import { makeLog } from "./eventlog/eventlog.fixture.ts";
 import { readEventLog } from "./eventlog/reader.ts";
 import { replay } from "./registers.ts";

@@ -1,19 +1,19 @@
-export {
-  type Boot,
-  type BootPath,
-  type DiskFacts,
-  type EspPath,
-  type FirmwareFacts,
-  type KernelPath,
-  type KernelUkiPath,
-  type MachineFacts,
-  type SystemdBootPath,
-  type UserspaceFacts,
+export type {
+  Boot,
+  BootPath,
+  DiskFacts,
+  EspPath,
+  FirmwareFacts,
+  KernelPath,
+  KernelUkiPath,
+  MachineFacts,
+  SystemdBootPath,
+  UserspaceFacts,
 } from "./boot/boot.ts";
-export { type GrubPath } from "./boot/grub.ts";
+export type { GrubPath } from "./boot/grub.ts";
 export { isKernelPatched, type KernelPlacement, patchKernel } from "./boot/patched-kernel.ts";
 export { predictBoot } from "./boot/predict-boot.ts";
-export { type ShimStart } from "./boot/shim.ts";
+export type { ShimStart } from "./boot/shim.ts";
 export { withPcr0 } from "./boot/with-pcr0.ts";
 export {
   type Comparison,
@@ -22,7 +22,7 @@ export {
   compareWithLog,
   type RegisterComparison,
 } from "./compare.ts";
-export { type EspFile } from "./companions.ts";
+export type { EspFile } from "./companions.ts";
 export { DigestMemo } from "./digest-banks.ts";
 export {
   type EventContent,
@@ -39,7 +39,7 @@ export { type EventLog, type LoggedEvent, readEventLog } from "./eventlog/reader
 export { withoutRepeats } from "./eventlog/repeats.ts";
 export { type CcMrIndex, isCcel, replayCcel, replayLog, rtmrOf, type RtmrIndex } from "./eventlog/replay.ts";
 export { dumpEvidence } from "./evidence/dump.ts";
-export { type Evidence, type EvidenceCheck, type EvidenceKind } from "./evidence/evidence.ts";
+export type { Evidence, EvidenceCheck, EvidenceKind } from "./evidence/evidence.ts";
 export { MAX_EVIDENCE_BYTES, readEvidence } from "./evidence/reader.ts";
 export { readPcrValues } from "./evidence/tpm/pcr-values.ts";
 export {
@@ -52,7 +52,7 @@ export {
 export { readTdvfMetadata, type TdvfMetadata, type TdvfSection } from "./firmware/tdvf-metadata.ts";
 export { readSevFirmware, type SevFirmware, type SevMetadataItem } from "./firmware/sev-metadata.ts";
 export { type FirmwareCpu, type FirmwareMachine, tcgCpu } from "./firmware/qemu-memory.ts";
-export { type Edk2Release, type OvmfBuild } from "./firmware/release.ts";
+export type { Edk2Release, OvmfBuild } from "./firmware/release.ts";
 export { dumpIgvm } from "./igvm/dump.ts";
 export { predictIgvmMrtd } from "./igvm/mrtd.ts";
 export { type IgvmFile, readIgvm } from "./igvm/reader.ts";
@@ -61,13 +61,13 @@ export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
 export { checkPolicySigner, pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
 export { type Ovmf, type Pcr0Options, type Pcr0Prediction, predictPcr0, readOvmf } from "./pcr0.ts";
 export { type Pcr1Prediction, predictFirmwarePcr1 } from "./pcr1.ts";
-export { type Alternative, type Prediction, type Refusal, type Unmeasured, type Unpredicted } from "./prediction.ts";
+export type { Alternative, Prediction, Refusal, Unmeasured, Unpredicted } from "./prediction.ts";
 export { extend, initialValue, type PcrValues, type RegisterValues, replay } from "./registers.ts";
 export { isSecureBootOn, type SecureBootVariables, secureBootVariablesOf } from "./secure-boot-variables.ts";
 export { cpuModelSignature, cpuSignature, type CpuVersion, EPYC_MODEL_NAMES } from "./sev/cpu-models.ts";
 export { type IdBlockRequest, type SignedIdBlock, signIdBlock } from "./sev/id-block.ts";
-export { type KernelHashInputs } from "./sev/kernel-hashes.ts";
-export { type Launch } from "./sev/launch-pages.ts";
+export type { KernelHashInputs } from "./sev/kernel-hashes.ts";
+export type { Launch } from "./sev/launch-pages.ts";
 export {
   predictSevEsLaunch,
   predictSevLaunch,
@@ -93,11 +93,11 @@ export {
 } from "./tdx/environment.ts";
 export { predictGceMrtdWithTdHob } from "./tdx/gce-mrtd.ts";
 export { identifyTdFirmware } from "./tdx/identify-firmware.ts";
-export { type CcSoftware } from "./tdx/measurers.ts";
+export type { CcSoftware } from "./tdx/measurers.ts";
 export { type MrtdPasses, type MrtdPrediction, predictMrtd } from "./tdx/mrtd.ts";
 export { predictRtmrs, type RtmrPrediction, type TdBoot } from "./tdx/rtmr.ts";
-export { type Measurable } from "./tdx/rtmr-event.ts";
-export { type TdFirmware, type TdMachine } from "./tdx/td-firmware.ts";
+export type { Measurable } from "./tdx/rtmr-event.ts";
+export type { TdFirmware, TdMachine } from "./tdx/td-firmware.ts";
 export { encodeGceTdHob, encodeTdHob, type GceEarlyAccept } from "./tdx/td-hob.ts";
 export { type TdOwnerValues, tdOwnerValues } from "./tdx/td-owner.ts";
 export { predictTdShim, type TdShimBoot, type TdShimPayload, type TdShimPrediction } from "./tdx/td-shim.ts";

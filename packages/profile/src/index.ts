@@ -1,25 +1,25 @@
-export {
-  type ArtifactDeclaration,
-  type Companion,
-  type ContentSettings,
-  type DistributionSettings,
-  type MeasureSettings,
-  type OutputSettings,
-  type Profile,
-  type StorageSettings,
-  type UkiProfile,
-  type UkiSettings,
-  type ValidationSettings,
+export type {
+  ArtifactDeclaration,
+  Companion,
+  ContentSettings,
+  DistributionSettings,
+  MeasureSettings,
+  OutputSettings,
+  Profile,
+  StorageSettings,
+  UkiProfile,
+  UkiSettings,
+  ValidationSettings,
 } from "./profile.ts";
-export { type Probe, type ServiceDeclaration } from "./service.ts";
-export { type ProfileErrorCode } from "./error.ts";
+export type { Probe, ServiceDeclaration } from "./service.ts";
+export type { ProfileErrorCode } from "./error.ts";
 export { type LoadedProfile, loadProfile, type MergedSetting } from "./load.ts";
-export { type LoadRequest } from "./load-request.ts";
-export { type UnsupportedSetting } from "./unsupported.ts";
+export type { LoadRequest } from "./load-request.ts";
+export type { UnsupportedSetting } from "./unsupported.ts";
 export { parseService } from "./read-service.ts";
 export { parseArtifact } from "./read-artifact.ts";
 export { parsePlatform, type PlatformDeclaration } from "./read-platform.ts";
 export { platformJsonSchema } from "./platform-schema.ts";
 export { serviceJsonSchema } from "./service-schema.ts";
 export { artifactJsonSchema } from "./artifact-schema.ts";
-export { type SourcePosition } from "./position.ts";
+export type { SourcePosition } from "./position.ts";

@@ -1,4 +1,4 @@
-export { type FetchedArtifact } from "./artifacts.ts";
+export type { FetchedArtifact } from "./artifacts.ts";
 export {
   assembleRootfs,
   type FetchedPackage,
@@ -9,13 +9,13 @@ export {
   type RootfsTools,
 } from "./assemble.ts";
 export { bootPhases } from "./boot-phases.ts";
-export { type RootfsErrorCode } from "./errors.ts";
-export { type Finisher, type FinisherContext, type FinisherEffect } from "./finisher.ts";
-export { type PickedKernel } from "./kernel-pick.ts";
-export { type Replacement } from "./merge.ts";
+export type { RootfsErrorCode } from "./errors.ts";
+export type { Finisher, FinisherContext, FinisherEffect } from "./finisher.ts";
+export type { PickedKernel } from "./kernel-pick.ts";
+export type { Replacement } from "./merge.ts";
 export { type DebFile, readCopyrightFiles } from "./packages/copyright-files.ts";
 export { readDebControl } from "./packages/decode-archive.ts";
-export { type ScriptName } from "./packages/payload.ts";
+export type { ScriptName } from "./packages/payload.ts";
 export { type ClassifiedLine, type ClassifiedScript, SCRIPT_CLASSES, type ScriptClass } from "./scripts/classify.ts";
 export { readStub, type Stub } from "./stub.ts";
 export { findUnit, isMasked, unitDirectories } from "./units/unit-files.ts";

@@ -1,7 +1,7 @@
 export { type AddonRequest, assembleAddon, type AssembledAddon } from "./addon.ts";
 export { type AssembledUki, assembleUki, type UkiRequest } from "./assemble.ts";
-export { type AssembledSection } from "./image-file.ts";
-export { type SectionInput } from "./requested-sections.ts";
+export type { AssembledSection } from "./image-file.ts";
+export type { SectionInput } from "./requested-sections.ts";
 export { dumpCertificateTable } from "./authenticode/dump.ts";
 export { type CertificateTableEntry, readCertificateTable } from "./authenticode/reader.ts";
 export {
@@ -24,9 +24,9 @@ export { oneLineName } from "./cms/name.ts";
 export { type SignedData, type SignerInfo, readSignedData } from "./cms/reader.ts";
 export { type SignerVerification, verifySignedData, type VerifyOptions } from "./cms/verify.ts";
 export { checkSigner, encodeSignedData, type SignedContent, type SignedDataRequest } from "./cms/writer.ts";
-export { type UkiErrorCode } from "./error.ts";
+export type { UkiErrorCode } from "./error.ts";
 export { type EfiFirmware, encodeEfiFirmware } from "./efi-firmware.ts";
-export { type HwidDevice, type HwidFile } from "./hwids/description.ts";
+export type { HwidDevice, HwidFile } from "./hwids/description.ts";
 export { readHwidDirectory } from "./hwids/directory.ts";
 export { encodeHwids } from "./hwids/writer.ts";
 export {
@@ -36,7 +36,7 @@ export {
   inspectUki,
   type UkiInspection,
 } from "./inspect.ts";
-export { type InspectedSection } from "./inspect-section.ts";
+export type { InspectedSection } from "./inspect-section.ts";
 export { microcodeArchives, type MicrocodeFile } from "./microcode.ts";
 export { readKernelRelease } from "./kernel/release.ts";
 export { authenticodeDigests, authenticodeRanges, type ByteRange } from "./pe/authenticode.ts";
@@ -59,14 +59,14 @@ export {
   stubVersionOf,
   type StubVersion,
 } from "./stub.ts";
-export { type TimestampAuthority } from "./timestamp/request.ts";
-export { type TimestampVerification } from "./timestamp/verify.ts";
+export type { TimestampAuthority } from "./timestamp/request.ts";
+export type { TimestampVerification } from "./timestamp/verify.ts";
 export { effectiveSections, readUki, type Uki, type UkiSection, type UkiSections } from "./uki.ts";
 export { readCertificates } from "./signer/certificates.ts";
-export { type ExternalKey, type SignRequest } from "./signer/external.ts";
+export type { ExternalKey, SignRequest } from "./signer/external.ts";
 export { keySigner } from "./signer/key-signer.ts";
 export { openSigner } from "./signer/open.ts";
-export { type SecretSources, type SignerOptions } from "./signer/options.ts";
+export type { SecretSources, SignerOptions } from "./signer/options.ts";
 export { readSmallFile, requirePrivate, type SmallFile } from "./signer/private-file.ts";
 export { obtainSecret } from "./signer/secret.ts";
 export { type SignatureHash, SIGNATURE_HASHES, type Signer } from "./signer/signer.ts";
@@ -77,7 +77,7 @@ export {
   encodeAuthenticatedVariable,
   type VariableUpdate,
 } from "./secure-boot/authenticated-variable/writer.ts";
-export { type KeyAlgorithm } from "./secure-boot/certificate.ts";
+export type { KeyAlgorithm } from "./secure-boot/certificate.ts";
 export { enrolledVariables, SECURE_BOOT_ENABLE } from "./secure-boot/enrolment.ts";
 export { decodeGuid, encodeGuid, guid, type Guid, isGuid } from "./secure-boot/guid.ts";
 export {

@@ -1,4 +1,4 @@
-import { type HashAlgorithm } from "@cvm-build/bytes";
+import type { HashAlgorithm } from "@cvm-build/bytes";
 import { describeEvent, type RegisterName, type RegisterValues } from "@cvm-build/measure";
 import type { Surroundings } from "../surroundings.ts";
 import { type LogChoice, type LogKind, openLog, registerOf, replayed } from "./log.ts";

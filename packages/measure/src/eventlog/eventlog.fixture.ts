@@ -1,4 +1,4 @@
-import { type HashAlgorithm } from "@cvm-build/bytes";
+import type { HashAlgorithm } from "@cvm-build/bytes";
 import {
   CRYPTO_AGILE_SIGNATURE,
   HASH_ALGORITHM_IDS,
