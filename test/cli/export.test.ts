@@ -33,7 +33,11 @@ describe("cvm-build measure --format", () => {
 
   it("writes every format of what a build measured, and says what is compared", async () => {
     const output = join(scratch, "values");
-    const report = await cvmBuildJson<Exported>(["measure", scratch, ...formats, "--output-dir", output]);
+    const key = join(scratch, "id.pem");
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-384" });
+    writeFileSync(key, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    const flags = [...formats, "--output-dir", output, "--key", key, "--author-key", key];
+    const report = await cvmBuildJson<Exported>(["measure", scratch, ...flags]);
     expect(readdirSync(output).sort()).toEqual(report.files.map(({ fileName }) => fileName).sort());
     expect(new Set(report.files.map(({ format }) => format))).toEqual(new Set(Object.keys(EXPORT_FORMATS)));
     expect(readFileSync(join(output, "measurements.json"), "utf8")).toBe(readFileSync(DOCUMENT, "utf8"));

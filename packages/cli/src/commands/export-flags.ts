@@ -2,7 +2,7 @@ import { CvmError } from "@cvm-build/bytes";
 import { EXPORT_FORMATS, type ExportFormatName, type ExportImageRequest, type TdxFields } from "@cvm-build/image";
 import type { Argv } from "yargs";
 import type { Flags } from "../command.ts";
-import { keyFlags, text, texts } from "../flags.ts";
+import { keyFlags, number, text, texts } from "../flags.ts";
 
 /** Fields of a TD's report by the names that `--tdx` takes. */
 const TDX_FIELDS = {
@@ -43,8 +43,11 @@ function detailFlags(parser: Argv): Argv {
     .option("key", {
       type: "string",
       requiresArg: true,
-      describe: "The key that signs `scai`: a file, or whoever holds it",
+      describe: "The key that signs `scai` and `id-block`: a file, or whoever holds it",
     })
+    .option("author-key", { type: "string", requiresArg: true, describe: "The key that speaks for that of `id-block`" })
+    .option("guest-policy", { type: "string", requiresArg: true, describe: "Of `id-block`, such as 0x30000" })
+    .option("guest-svn", { type: "number", requiresArg: true, describe: "Security version of `id-block`" })
     .option("valid-until", {
       type: "string",
       requiresArg: true,
@@ -80,7 +83,7 @@ export function exportOf(flags: Flags): Omit<ExportImageRequest, "measure"> | un
   );
   if (formats.length === 0) return undefined;
   const [pin, float] = [text(flags, "pin"), text(flags, "float")];
-  const [key, outputDirectory] = [text(flags, "key"), text(flags, "output-dir")];
+  const [key, authorKey, outputDirectory] = [text(flags, "key"), text(flags, "author-key"), text(flags, "output-dir")];
   return {
     export: {
       formats,
@@ -90,6 +93,7 @@ export function exportOf(flags: Flags): Omit<ExportImageRequest, "measure"> | un
     },
     ...(outputDirectory !== undefined && { outputDirectory }),
     ...(key !== undefined && { key }),
+    ...(authorKey !== undefined && { authorKey }),
   };
 }
 
@@ -102,12 +106,21 @@ function detailsOf(flags: Flags): Omit<ExportImageRequest["export"], "formats"> 
     ...(until !== undefined && { validity: { notAfterSec: secondsOf(until) } }),
     ...(version !== undefined && { constellation: { version } }),
     ...(awsPrincipal !== undefined && { awsPrincipal }),
+    idBlock: idBlockOf(flags),
     tdx: Object.fromEntries(texts(flags, "tdx").map(tdxField)),
     tpmFirmware: {
       scrtmVersionIds: texts(flags, "scrtm-version"),
       ...(typeof minimumGceVersion === "number" && { minimumGceVersion }),
     },
   };
+}
+
+function idBlockOf(flags: Flags) {
+  const [policy, guestSvn] = [text(flags, "guest-policy"), number(flags, "guest-svn")];
+  if (policy !== undefined && !/^0x[0-9a-f]{1,16}$/.test(policy)) {
+    throw new CvmError("usage", `cannot read flag "--guest-policy": expected hex such as 0x30000, got "${policy}"`);
+  }
+  return { ...(policy !== undefined && { policy: BigInt(policy) }), ...(guestSvn !== undefined && { guestSvn }) };
 }
 
 function tdxField(given: string): [keyof TdxFields, string] {

@@ -136,6 +136,13 @@ export const EXPORT_FORMATS = {
     pins: { always: TDX_REGISTERS, ifPredicted: [] },
     load: async () => (await import("./flashtestations.ts")).encodeFlashtestations,
   },
+  "id-block": {
+    reader: "SEV-SNP's firmware: ID block and its authentication, as QEMU takes them",
+    platforms: "SNP",
+    carries: (traits) => (traits.tee === "snp" ? tee(traits) : NONE),
+    pins: { always: LAUNCH_DIGEST, ifPredicted: [] },
+    load: async () => (await import("./id-block.ts")).encodeIdBlock,
+  },
   scai: {
     reader: "in-toto: SCAI statement; signed where there is a key",
     platforms: "all",

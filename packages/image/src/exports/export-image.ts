@@ -9,17 +9,19 @@ import { replaceFile } from "../replace-file.ts";
 import { signerOptions } from "../signing.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { exportMeasurements } from "./export-measurements.ts";
-import type { ExportReport, ExportRequest } from "./export-request.ts";
+import type { ExportReport, ExportRequest, IdBlockFields } from "./export-request.ts";
 
 /** Reference values of an image, in formats that verifiers read. */
 export interface ExportImageRequest {
   /** What to measure; an image's folder or a `measurements.json` stands for what its build measured. */
   measure: MeasureRequest;
-  export: Omit<ExportRequest, "platforms" | "signer">;
+  export: Omit<ExportRequest, "platforms" | "signer" | "idBlock"> & { idBlock?: Omit<IdBlockFields, "authorKey"> };
   /** Where files go; nothing is written without. */
   outputDirectory?: string;
   /** Signs what can be signed, as `openSigner` has it. */
   key?: string;
+  /** Speaks for the key that signs ID blocks. */
+  authorKey?: string;
 }
 
 /** What was exported. */
@@ -34,11 +36,16 @@ export interface ImageExport extends Omit<ExportReport, "files"> {
  * @throws CvmError `export`, `signer`, and as `measureImage`; FormatError
  */
 export async function exportImage(request: ExportImageRequest, surroundings: Surroundings): Promise<ImageExport> {
-  const { outputDirectory, key } = request;
+  const { outputDirectory, key, authorKey } = request;
   const { measurements, platforms } = await measured(request.measure, surroundings);
   const values = { ...request.export, ...(platforms.length > 0 && { platforms }) };
   await using signer = key === undefined ? undefined : await open(key, surroundings);
-  const { files, pinned, left } = await exportMeasurements(measurements, { ...values, ...(signer && { signer }) });
+  await using author = authorKey === undefined ? undefined : await open(authorKey, surroundings);
+  const { files, pinned, left } = await exportMeasurements(measurements, {
+    ...values,
+    ...(signer && { signer }),
+    idBlock: { ...values.idBlock, ...(author && { authorKey: author }) },
+  });
   const folder = outputDirectory === undefined ? undefined : resolve(surroundings.invocationDirectory, outputDirectory);
   const placed = files.map((file) => ({ ...file, ...(folder !== undefined && { path: join(folder, file.fileName) }) }));
   for (const { path, bytes } of placed) {

@@ -1,4 +1,6 @@
+import { generateKeyPairSync } from "node:crypto";
 import { canonicalJson, CvmError } from "@cvm-build/bytes";
+import { keySigner } from "@cvm-build/uki";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Measurements, PlatformMeasurements } from "../measurements.ts";
@@ -9,6 +11,7 @@ import { makeMeasurements, sha384, snpPlatform, tdxPlatform, tpmPlatform } from 
 import { readMeasurements } from "../read-measurements.ts";
 
 const FORMATS = Object.keys(EXPORT_FORMATS) as ExportFormatName[];
+const signer = keySigner(generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey, "id.key");
 const TDX_FIELDS = { xfam: "e702060000000000", tdAttributes: "0000001000000000" };
 /** One of each kind of platform. */
 const ALL = makeMeasurements(
@@ -212,7 +215,8 @@ describe("refused", () => {
 
 describe("the same bytes", () => {
   test("of the same values, however often and in whatever order they are written down", async () => {
-    const request = { formats: FORMATS, tdx: TDX_FIELDS, producer: { name: "Example", uri: "https://example.com" } };
+    const producer = { name: "Example", uri: "https://example.com" };
+    const request = { formats: FORMATS, tdx: TDX_FIELDS, producer, signer };
     const once = await exportMeasurements(ALL, request);
     await fc.assert(
       fc.asyncProperty(fc.infiniteStream(fc.boolean()), async (coins) => {
@@ -232,7 +236,7 @@ describe("the same bytes", () => {
   });
 
   test("never of another platform's name", async () => {
-    const { files } = await exportMeasurements(ALL, { formats: FORMATS, tdx: TDX_FIELDS });
+    const { files } = await exportMeasurements(ALL, { formats: FORMATS, tdx: TDX_FIELDS, signer });
     expect(new Set(files.map(({ fileName }) => fileName)).size).toBe(files.length);
     expect(new Set(files.map(({ format }) => format))).toEqual(new Set(FORMATS));
   });

@@ -26,8 +26,22 @@ export interface ExportRequest {
   awsPrincipal?: string;
   /** go-tpm-tools: version ids of the firmware as raw hex, or the least version of Google's. */
   tpmFirmware?: { scrtmVersionIds?: readonly string[]; minimumGceVersion?: number };
-  /** Signs the SCAI statement, which then is in an envelope. */
+  /** Signs the SCAI statement, which then is in an envelope, and ID blocks. */
   signer?: Signer;
+  /** What ID blocks hold beside the launch digest, and who speaks for the key that signs them. */
+  idBlock?: IdBlockFields;
+}
+
+/** Fields of an ID block. @see SEV-SNP Firmware ABI, 8.18, "Structure of the ID Block" */
+export interface IdBlockFields {
+  /** The guest's policy; 0x30000 unless given. */
+  policy?: bigint;
+  /** 16 bytes as hex. */
+  familyId?: string;
+  /** 16 bytes as hex. */
+  imageId?: string;
+  guestSvn?: number;
+  authorKey?: Signer;
 }
 
 /** Fields of a TD report beside its registers, in the order and bytes of the report, as hex. */

@@ -26,6 +26,8 @@ export function refuseWeakPins(platform: PinnedPlatform, format: ExportFormatNam
       hint: "name registers that are predicted with --pin, or float fewer",
     });
   }
+  // An ID block tells the hardware what to start, and nobody what was started.
+  if (format === "id-block") return;
   if (extended.has("launchDigest") && !isLaunchOfFirmware(platform)) return;
   const [unmeasured] = platform.unmeasured;
   if (unmeasured) {
