@@ -1,4 +1,4 @@
-import { bytesSource, FormatError } from "@cvm-build/bytes";
+import { bytesSource } from "@cvm-build/bytes";
 import { type Guid, readPe } from "@cvm-build/uki";
 import type { Code } from "./code-search.ts";
 import { decodeLzma } from "./lzma.ts";
@@ -19,8 +19,8 @@ export interface PeiModule {
   code: Code;
   /** COFF machine type. */
   machine: number;
-  /** Where the volume lies in memory when the module runs in it. */
-  volumeAddress: number;
+  /** Where the volume lies in memory when the module runs in it; undefined for one that is made to run elsewhere. */
+  volumeAddress: number | undefined;
 }
 
 /** The two volumes that OVMF unpacks into memory, and runs. */
@@ -68,10 +68,8 @@ function readModule(pei: FirmwareVolume, file: FirmwareFile): PeiModule | undefi
   if (!image) return undefined;
   const start = file.contentOffset + image.contentOffset;
   const { coff, optional } = readPe(bytesSource(image.content));
-  const volumeAddress = Number(optional.imageBase) - start;
-  if (volumeAddress < 0 || volumeAddress >= 2 ** 32) {
-    throw new FormatError({ record: "OptionalHeader", field: "imageBase" }, `expected an address of low memory`);
-  }
+  const address = Number(optional.imageBase) - start;
+  const volumeAddress = address > 0 && address < 2 ** 32 ? address : undefined;
   const code = { volume: pei.bytes, start, end: start + image.content.length };
   return { name: file.name, code, machine: coff.machine, volumeAddress };
 }

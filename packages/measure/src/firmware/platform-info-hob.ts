@@ -99,7 +99,7 @@ function findPlatformInfo({
   const knowsVendors = code.volume.subarray(code.start, code.end).includes("AuthenticAMD", 0, "latin1");
   const isIa32 = machine === IA32;
   const target = (at: number, more = 0) =>
-    isIa32 ? code.volume.readUInt32LE(at) - volumeAddress : relativeTarget(code, at, more);
+    isIa32 ? code.volume.readUInt32LE(at) - (volumeAddress ?? 0) : relativeTarget(code, at, more);
   const isInside = (offset: number | undefined): offset is number =>
     offset !== undefined && offset >= code.start && offset + PlatformInfoHob.sizeBytes <= code.end;
   const copy = findOnly(code, isIa32 ? COPY_IA32 : COPY_X64);

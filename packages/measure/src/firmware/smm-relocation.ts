@@ -124,9 +124,11 @@ export function smmRelocationPatches(
   const { vcpus, maxVcpus = vcpus, cpu } = machine;
   const use = MEMORY_USE[version];
   const places = findPlaces(platformPei.code);
+  const { volumeAddress } = platformPei;
   const layout = layOutMemory(machine);
   if (!use) return `how OVMF ${version} with the management mode uses memory early is known for ${known()} only`;
-  if (!places) return "its relocation of the management mode is not that of edk2 2025.02 to 2026.08";
+  if (!places || volumeAddress === undefined)
+    return "its relocation of the management mode is not that of edk2 2025.02 to 2026.08";
   const interrupts = interruptsAt(machine);
   if (!interrupts)
     return "its volume holds where the first SMI interrupts, known under TCG of QEMU 7.2, and from 10.0 on, only";
@@ -138,7 +140,7 @@ export function smmRelocationPatches(
   if (!VENDORS.includes(cpu.vendor) || bits === undefined)
     return "its use of memory with this processor was not verified";
   const values = valuesOf(use, { machine, cpu, layout, bits });
-  return patchesOf(places, { ...values, volumeAddress: platformPei.volumeAddress, vcpus, interrupts });
+  return patchesOf(places, { ...values, volumeAddress, vcpus, interrupts });
 }
 
 /** The width of addresses that these releases use, four levels of tables at most; a guess by the size of memory is 36 at least. */
