@@ -10,7 +10,7 @@ import { LINT_FILE } from "./lint/finding.ts";
 import { lintBuild } from "./lint/lint-build.ts";
 import { LOCK_FILE, type ObtainedLock } from "./locking.ts";
 import { manifestOf } from "./manifest.ts";
-import { measureBuild, measurementsOf, platformsOf } from "./measurements.ts";
+import { measureBuild, measurementsOf, platformsOf } from "./measure-build.ts";
 import type { Generation } from "./output.ts";
 import type { ImageSigners } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";

@@ -1,0 +1,68 @@
+import { openFileSource, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
+import type { UserspaceFacts } from "@cvm-build/measure";
+import type { Profile } from "@cvm-build/profile";
+import { measuredCompanions } from "./companions.ts";
+import type { Measurements, PlatformMeasurements } from "./measurements.ts";
+import type { Bootable } from "./platforms/bootable.ts";
+import type { PlatformPlaces } from "./platforms/find-platform.ts";
+import { measureOnPlatforms } from "./platforms/measure.ts";
+import { Memo } from "./platforms/memo.ts";
+import type { ReadyPlatform } from "./platforms/ready-platform.ts";
+import { selectPlatforms } from "./platforms/select.ts";
+
+/** A UKI as it was written. */
+export interface FinishedUki {
+  /** Absolute. What it is booted with stands beside it. */
+  path: string;
+  /** What its parts are called in the output directory. */
+  names: { uki: string; kernel: string; initrd: string; cmdline: string };
+  kernelPackage: string;
+  /** The boot phases that it reaches. */
+  phases: readonly string[];
+  /** What its systemd extends beside those. */
+  registerUse: UserspaceFacts;
+}
+
+/** Opens the finished UKI again and predicts its registers from its own bytes. */
+export async function measureBuild(
+  uki: FinishedUki,
+  build: { profile: Profile; platforms: readonly ReadyPlatform[]; threads: number },
+): Promise<Measurements> {
+  const { profile, platforms, threads } = build;
+  using image = openFileSource(uki.path);
+  const bootable: Bootable = {
+    image,
+    companions: measuredCompanions(uki.path),
+    phases: uki.phases,
+    userspace: uki.registerUse,
+    banks: profile.measure.banks,
+    sources: {
+      ".linux": { package: uki.kernelPackage, file: uki.names.kernel },
+      ".initrd": { file: uki.names.initrd },
+      ".cmdline": { setting: "Content.KernelCommandLine", file: uki.names.cmdline },
+    },
+    memo: new Memo(),
+  };
+  const measured = await measureOnPlatforms(bootable, platforms, { threads });
+  return measurementsOf(profile, { sha256: sourceSha256(image), platforms: measured });
+}
+
+/** The platforms that a profile names. */
+export function platformsOf({ measure }: Profile, places: PlatformPlaces): Promise<ReadyPlatform[]> {
+  return selectPlatforms({ names: measure.platforms, variableStore: measure.secureBootVariables }, places);
+}
+
+/**
+ * The document of an image.
+ * @param options.platforms none for what is not booted by itself
+ */
+export function measurementsOf(
+  { output }: Profile,
+  { sha256, platforms }: { sha256: Sha256Hex; platforms: PlatformMeasurements[] },
+): Measurements {
+  return {
+    schema: "cvm-build.measurements/1",
+    image: { id: output.imageId, version: output.imageVersion, sha256 },
+    platforms,
+  };
+}
