@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { digest } from "@cvm-build/bytes";
+import { digest, FormatError } from "@cvm-build/bytes";
 import type { Guid } from "@cvm-build/uki";
 import { FILE_TYPES, SECTION_TYPES } from "./firmware/volume-format.ts";
 import { makeFile, makeFlash, makeSection, makeVolume } from "./firmware/volume.fixture.ts";
@@ -119,6 +119,27 @@ describe("PCR 0", () => {
     expect(events).toEqual([]);
     expect(unpredicted).toMatch(reason);
   });
+});
+
+it("gives a prediction, a reason or a FormatError, whatever the volume", async () => {
+  const { pei } = makeFirmware("2025.02-8+deb13u1", { after: [SMM_ACCESS_PEI] });
+  const dxe = makeVolume([]);
+  let seed = 11;
+  const random = (below: number) => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) % below;
+  for (let round = 0; round < 150; round++) {
+    const bytes = Buffer.from(pei);
+    for (let change = random(6) + 1; change > 0; change--) bytes[72 + random(pei.length - 72)] = random(256);
+    try {
+      const { events, unpredicted } = await predictPcr0({
+        firmware: makeFlash([bytes, dxe]),
+        machine: MACHINE,
+        banks: ["sha1"],
+      });
+      expect(events.length === 0).toBe(unpredicted !== undefined);
+    } catch (error) {
+      expect(error).toBeInstanceOf(FormatError);
+    }
+  }
 });
 
 describe("PCR 1", () => {

@@ -81,21 +81,21 @@ export async function predictPcr0({
     };
     return { label, content: { sizeBytes }, digests: Object.fromEntries(banks.map(ofBank)) };
   };
-  const small = (label: string, bytes: Buffer): Part => {
-    const { digests: ofBanks } = part(label, bytes.length, () => bytes);
-    return { label, content: { sizeBytes: bytes.length, hex: bytes.toString("hex") }, digests: ofBanks };
-  };
+  const shown = (label: string, bytes: Buffer): Part => ({
+    ...part(label, bytes.length, () => bytes),
+    content: { sizeBytes: bytes.length, hex: bytes.toString("hex") },
+  });
   const source = { file: "firmware" };
   return {
     events: [
-      { ...small("firmware version", version), type: "EV_S_CRTM_VERSION", source },
+      { ...shown("firmware version", version), type: "EV_S_CRTM_VERSION", source },
       {
         ...part("PEI volume", pei.bytes.length, () => patched(pei.bytes, patches), `PEI ${written}`),
         type: BLOB,
         source,
       },
       { ...part("DXE volume", dxe.bytes.length, () => dxe.bytes), type: BLOB, source },
-      { ...small("separator", Buffer.alloc(4)), type: "EV_SEPARATOR", source: { constant: "separator" } },
+      { ...shown("separator", Buffer.alloc(4)), type: "EV_SEPARATOR", source: { constant: "separator" } },
     ].map((event) => ({ register: "pcr0" as const, ...event })),
     ...(build.release === "2022.11" && !machine.cpu && { assumed: USUAL_PROCESSOR }),
     build,
