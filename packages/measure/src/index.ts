@@ -4,16 +4,16 @@ export type {
   DiskFacts,
   EspPath,
   FirmwareFacts,
+  GrubPath,
   KernelPath,
   KernelUkiPath,
   MachineFacts,
+  ShimStart,
   SystemdBootPath,
   UserspaceFacts,
 } from "./boot/boot.ts";
-export type { GrubPath } from "./boot/grub.ts";
 export { isKernelPatched, type KernelPlacement, patchKernel } from "./boot/patched-kernel.ts";
 export { predictBoot } from "./boot/predict-boot.ts";
-export type { ShimStart } from "./boot/shim.ts";
 export { withPcr0 } from "./boot/with-pcr0.ts";
 export {
   type Comparison,
@@ -42,13 +42,8 @@ export { dumpEvidence } from "./evidence/dump.ts";
 export type { Evidence, EvidenceCheck, EvidenceKind } from "./evidence/evidence.ts";
 export { MAX_EVIDENCE_BYTES, readEvidence } from "./evidence/reader.ts";
 export { readPcrValues } from "./evidence/tpm/pcr-values.ts";
-export {
-  describeSelections,
-  type PcrQuote,
-  type PcrSelection,
-  quotedDigest,
-  withPcrValues,
-} from "./evidence/tpm/reader.ts";
+export { type PcrQuote, type PcrSelection } from "./evidence/evidence.ts";
+export { describeSelections, quotedDigest, withPcrValues } from "./evidence/tpm/reader.ts";
 export { readTdvfMetadata, type TdvfMetadata, type TdvfSection } from "./firmware/tdvf-metadata.ts";
 export { readSevFirmware, type SevFirmware, type SevMetadataItem } from "./firmware/sev-metadata.ts";
 export { type FirmwareCpu, type FirmwareMachine, tcgCpu } from "./firmware/qemu-memory.ts";

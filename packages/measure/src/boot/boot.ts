@@ -4,8 +4,6 @@ import type { EspFile } from "../companions.ts";
 import type { DigestMemo } from "../digest-banks.ts";
 import type { EventSource } from "../event.ts";
 import type { SecureBootVariables } from "../secure-boot-variables.ts";
-import type { GrubPath } from "./grub.ts";
-import type { ShimStart } from "./shim.ts";
 
 /** What firmware starts, and from where. */
 export type BootPath = EspPath | SystemdBootPath | KernelUkiPath | KernelPath | GrubPath;
@@ -57,6 +55,31 @@ export interface KernelPath {
   kernel: ByteSource;
   initrd?: ByteSource;
   commandLine?: string;
+}
+
+/** Firmware starts GRUB, or shim and shim GRUB, and GRUB a kernel. */
+export interface GrubPath {
+  kind: "grub";
+  shim?: ShimStart;
+  loader: ByteSource;
+  /** Default: `/EFI/BOOT/BOOTX64.EFI`. */
+  loaderPath?: string;
+  /** The `grub.cfg` that it reads. */
+  configuration: EspFile;
+  /** The kernel and the initrd, with the paths by which the configuration names them. */
+  kernel: EspFile;
+  initrd?: EspFile;
+}
+
+/** shim, which firmware starts in place of what it then starts itself. */
+export interface ShimStart {
+  image: ByteSource;
+  /** Default: `/EFI/BOOT/BOOTX64.EFI`. */
+  path?: string;
+  /** What it measures of its state, as it mirrors it to the operating system; those that this shim does not know are not given. */
+  variables: { MokList: Uint8Array; MokListX: Uint8Array; SbatLevel: Uint8Array; MokListTrusted?: Uint8Array };
+  /** What let the image start that shim starts, where Secure Boot is on: a variable and its entry. */
+  authority?: { name: string; vendor?: string; data: Uint8Array };
 }
 
 /** What is known of a build of OVMF. */

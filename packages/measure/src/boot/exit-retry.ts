@@ -3,7 +3,7 @@ import type { MeasuredEvent } from "../event.ts";
 import type { Alternative } from "../prediction.ts";
 import { replay } from "../registers.ts";
 import type { Boot } from "./boot.ts";
-import { ACTIONS } from "./firmware-log.ts";
+import { ACTIONS } from "./actions.ts";
 import { isAtLeast } from "./version.ts";
 
 /** The last release that was seen to leave boot services at the first attempt in every boot. */

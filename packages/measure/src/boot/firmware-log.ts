@@ -4,6 +4,7 @@ import type { DigestPart } from "../digest-stream.ts";
 import type { Draft } from "../draft.ts";
 import type { EventSource } from "../event.ts";
 import { addAuthority, addSecureBootVariables, isSecureBootOn } from "../secure-boot-variables.ts";
+import { ACTIONS } from "./actions.ts";
 import type { Boot } from "./boot.ts";
 import { gptEventData } from "./gpt.ts";
 
@@ -12,14 +13,6 @@ export const REMOVABLE_MEDIA_PATH = "/EFI/BOOT/BOOTX64.EFI";
 /** What QEMU calls the image that it hands to firmware. */
 export const KERNEL_FILE = "kernel";
 
-/** Texts of EV_EFI_ACTION. @see TCG PC Client Platform Firmware Profile, "EV_EFI_ACTION Event Types" */
-export const ACTIONS = {
-  calling: "Calling EFI Application from Boot Option",
-  returning: "Returning from EFI Application from Boot Option",
-  exit: "Exit Boot Services Invocation",
-  exitFailed: "Exit Boot Services Returned with Failure",
-  exitSucceeded: "Exit Boot Services Returned with Success",
-} as const;
 /** Firmware draws a line in each of these when it first hands over; in PCR 7 it does so before. */
 const SEPARATED = [0, 1, 2, 3, 4, 5, 6] as const;
 const SEPARATOR = Buffer.alloc(4);

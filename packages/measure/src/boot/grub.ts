@@ -1,25 +1,11 @@
-import type { ByteSource } from "@cvm-build/bytes";
 import { readPe, readSbat } from "@cvm-build/uki";
 import type { EspFile } from "../companions.ts";
 import { readWhole } from "../read-whole.ts";
 import { partsOfImage, REMOVABLE_MEDIA_PATH } from "./firmware-log.ts";
 import { chosenEntry, type GrubEntry, parseGrubConfiguration } from "./grub-configuration.ts";
-import type { BootDraft } from "./predict-boot.ts";
-import { addShim, type ShimStart } from "./shim.ts";
-
-/** Firmware starts GRUB, or shim and shim GRUB, and GRUB a kernel. */
-export interface GrubPath {
-  kind: "grub";
-  shim?: ShimStart;
-  loader: ByteSource;
-  /** Default: `/EFI/BOOT/BOOTX64.EFI`. */
-  loaderPath?: string;
-  /** The `grub.cfg` that it reads. */
-  configuration: EspFile;
-  /** The kernel and the initrd, with the paths by which the configuration names them. */
-  kernel: EspFile;
-  initrd?: EspFile;
-}
+import type { BootDraft } from "./boot-draft.ts";
+import type { GrubPath } from "./boot.ts";
+import { addShim } from "./shim.ts";
 
 /** The only GRUB whose measurements were compared with a real boot. */
 const KNOWN_GRUB = /^grub,[0-9]+,[^\n]*,grub,2\.12[^0-9][^\n]*\n(?:[^\n]*\n)*grub\.debian,/m;

@@ -6,7 +6,7 @@ import type { Boot, KernelPath } from "./boot.ts";
 import { KERNEL_FILE, partsOfImage } from "./firmware-log.ts";
 import { FIRST_KERNEL, kernelBefore } from "./kernel-version.ts";
 import { FIRST_QEMU, isKernelPatched, OLD_QEMU, patchKernel } from "./patched-kernel.ts";
-import type { BootDraft } from "./predict-boot.ts";
+import type { BootDraft } from "./boot-draft.ts";
 import { isAtLeast } from "./version.ts";
 
 /** First OVMF that names the initrd in front of the command line. */

@@ -6,6 +6,7 @@ import type { MeasuredEvent } from "../event.ts";
 import { addPhases, foldPhases } from "../phase-events.ts";
 import type { Prediction, Refusal, Unmeasured } from "../prediction.ts";
 import { replay } from "../registers.ts";
+import type { BootDraft } from "./boot-draft.ts";
 import type { Boot, BootPath, EspPath, KernelUkiPath, SystemdBootPath } from "./boot.ts";
 import { exitAlternatives, retriesExit } from "./exit-retry.ts";
 import { FirmwareLog, KERNEL_FILE, REMOVABLE_MEDIA_PATH } from "./firmware-log.ts";
@@ -22,14 +23,6 @@ import { isAtLeast } from "./version.ts";
 
 /** Registers that have a value unless something leaves them open, be it that nothing extends them. */
 const STATIC_PCRS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] as const;
-
-/** What a path adds while its events are drafted. */
-export interface BootDraft {
-  draft: Draft;
-  open: OpenRegisters;
-  firmware: FirmwareLog;
-  boot: Boot;
-}
 
 /** What is to be said of a path beside its events. */
 interface PathOutcome {

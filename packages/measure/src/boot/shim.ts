@@ -1,21 +1,10 @@
-import type { ByteSource } from "@cvm-build/bytes";
 import { encodeVariableData } from "../secure-boot-variables.ts";
 import { partsOfImage, REMOVABLE_MEDIA_PATH } from "./firmware-log.ts";
-import type { BootDraft } from "./predict-boot.ts";
+import type { BootDraft } from "./boot-draft.ts";
+import type { ShimStart } from "./boot.ts";
 
 /** Vendor of shim's variables. @see shim, lib/guid.c, `SHIM_LOCK_GUID` */
 const SHIM_LOCK = "605dab50-e046-4300-abb6-3dd810dd8b23";
-
-/** shim, which firmware starts in place of what it then starts itself. */
-export interface ShimStart {
-  image: ByteSource;
-  /** Default: `/EFI/BOOT/BOOTX64.EFI`. */
-  path?: string;
-  /** What it measures of its state, as it mirrors it to the operating system; those that this shim does not know are not given. */
-  variables: { MokList: Uint8Array; MokListX: Uint8Array; SbatLevel: Uint8Array; MokListTrusted?: Uint8Array };
-  /** What let the image start that shim starts, where Secure Boot is on: a variable and its entry. */
-  authority?: { name: string; vendor?: string; data: Uint8Array };
-}
 
 /** Adds shim, its state, and what lets it start the next image. @see shim, mok.c, `mok_state_variables` */
 export function addShim(shim: ShimStart, { draft, open, firmware, boot }: BootDraft): void {

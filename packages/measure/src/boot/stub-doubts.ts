@@ -5,7 +5,7 @@ import { ADDON_CONTENTS_SINCE } from "../stub-events.ts";
 import type { Boot } from "./boot.ts";
 import { FIRST_KERNEL, kernelBefore } from "./kernel-version.ts";
 import type { OpenRegisters } from "./open-registers.ts";
-import type { StartedUki, StubView } from "./stub-log.ts";
+import type { StartedUki, StubView } from "./stub-view.ts";
 
 /** Versions of systemd-stub whose measurements were compared with real boots, or read in source between such. */
 const KNOWN_STUBS = { first: 252, last: 262 } as const;

@@ -1,8 +1,8 @@
-import { type ByteSource, FormatError } from "@cvm-build/bytes";
-import { effectiveSections, readStubVersion, readUki, type SectionName, type UkiSections } from "@cvm-build/uki";
+import { FormatError } from "@cvm-build/bytes";
+import { effectiveSections, readStubVersion, readUki, type SectionName } from "@cvm-build/uki";
 import { addKernelImage } from "../boot-events.ts";
 import { mangleCommandLine } from "../command-line.ts";
-import { type Addon, addonsOf, bundlesOf, type EspFile } from "../companions.ts";
+import { addonsOf, bundlesOf } from "../companions.ts";
 import type { Draft } from "../draft.ts";
 import type { EventSource } from "../event.ts";
 import { addInitrd, addLoadOptions } from "../kernel-events.ts";
@@ -19,33 +19,9 @@ import {
 import type { Boot } from "./boot.ts";
 import { type FirmwareLog, partsOfImage } from "./firmware-log.ts";
 import type { OpenRegisters } from "./open-registers.ts";
-import { type PassedOptions, readPassedOptions } from "./passed-options.ts";
+import { readPassedOptions } from "./passed-options.ts";
 import { leaveStubOpen } from "./stub-doubts.ts";
-
-/** A UKI about to be started. */
-export interface StartedUki {
-  image: ByteSource;
-  /** Where it is on the ESP; undefined where it is not on one. */
-  path: string | undefined;
-  /** What is passed to it. */
-  passed: string | undefined;
-  /** Other files of the ESP that it was started from. */
-  companions: readonly EspFile[];
-}
-
-/** A UKI as its stub sees it. */
-export interface StubView {
-  sections: UkiSections;
-  stubMajorVersion: number;
-  passed: PassedOptions;
-  /** The command line that is passed and used. */
-  accepted: string | undefined;
-  addons: readonly Addon[];
-  /** A string of SMBIOS that is appended to the command line. */
-  smbiosExtra: string | undefined;
-  /** The command line that the kernel gets; undefined where it gets none. */
-  commandLine: string | undefined;
-}
+import type { StartedUki, StubView } from "./stub-view.ts";
 
 /** First stub that knows add-ons, and strings of SMBIOS. */
 const ADDONS_SINCE = 254;

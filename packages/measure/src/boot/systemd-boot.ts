@@ -4,8 +4,8 @@ import type { EspFile } from "../companions.ts";
 import { readWhole } from "../read-whole.ts";
 import { addCommandLine } from "../stub-events.ts";
 import { partsOfImage } from "./firmware-log.ts";
-import type { BootDraft } from "./predict-boot.ts";
-import type { ShimStart } from "./shim.ts";
+import type { BootDraft } from "./boot-draft.ts";
+import type { ShimStart } from "./boot.ts";
 
 /** Versions of systemd-boot whose measurements were compared with real boots, or read in source between such. */
 const KNOWN_LOADERS = { first: 252, last: 262 } as const;

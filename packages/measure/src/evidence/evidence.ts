@@ -1,7 +1,6 @@
-import { HASH_ALGORITHMS } from "@cvm-build/bytes";
+import { type HashAlgorithm, HASH_ALGORITHMS } from "@cvm-build/bytes";
 import type { EventLog } from "../eventlog/reader.ts";
 import type { PcrValues, RegisterValues } from "../registers.ts";
-import type { PcrQuote } from "./tpm/reader.ts";
 
 /** Kinds of evidence that are read. */
 export type EvidenceKind =
@@ -13,6 +12,20 @@ export type EvidenceKind =
   | "gce-attestation"
   | "nitro-document"
   | "dstack-attestation";
+
+/** PCRs of one bank. */
+export interface PcrSelection {
+  bank: HashAlgorithm;
+  pcrs: number[];
+}
+
+/** A digest over PCRs, as a TPM quotes it. */
+export interface PcrQuote {
+  /** In the order in which the values are hashed. */
+  selections: PcrSelection[];
+  /** Lower-case hex. */
+  pcrDigest: string;
+}
 
 /** Something that the evidence says twice, and whether both agree. */
 export interface EvidenceCheck {

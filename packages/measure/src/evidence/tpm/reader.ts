@@ -2,22 +2,8 @@ import { DIGEST_SIZE_BYTES, digest, type HashAlgorithm, HASH_ALGORITHMS } from "
 import { HASH_ALGORITHM_IDS } from "../../eventlog/format.ts";
 import type { PcrValues } from "../../registers.ts";
 import { Cursor } from "../cursor.ts";
-import { type Evidence, emptyEvidence, fieldsOf } from "../evidence.ts";
+import { type Evidence, emptyEvidence, fieldsOf, type PcrQuote, type PcrSelection } from "../evidence.ts";
 import { AttestClock, AttestHeader, QUOTE_LIMITS, TPM_GENERATED_VALUE, TPM_ST_ATTEST_QUOTE } from "./format.ts";
-
-/** PCRs of one bank. */
-export interface PcrSelection {
-  bank: HashAlgorithm;
-  pcrs: number[];
-}
-
-/** A digest over PCRs, as a TPM quotes it. */
-export interface PcrQuote {
-  /** In the order in which the values are hashed. */
-  selections: PcrSelection[];
-  /** Lower-case hex. */
-  pcrDigest: string;
-}
 
 /** Whether bytes begin as a quote of a TPM does, with or without the size before it. */
 export function isTpmQuote(bytes: Buffer): boolean {
