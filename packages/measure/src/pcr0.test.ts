@@ -119,6 +119,18 @@ describe("PCR 0", () => {
     expect(events).toEqual([]);
     expect(unpredicted).toMatch(reason);
   });
+
+  it("is not predicted for guests under TDX or SEV", async () => {
+    const { flash } = makeFirmware("2025.02-1");
+    const { unpredicted } = await predictPcr0({ firmware: flash, machine: { ...MACHINE, guest: "sev" } });
+    expect(unpredicted).toMatch(/SEV/);
+  });
+
+  it("is not predicted for the management mode on a machine without", async () => {
+    const { flash } = makeFirmware("2025.02-1", { after: [SMM_ACCESS_PEI] });
+    const { unpredicted } = await predictPcr0({ firmware: flash, machine: { ...MACHINE, type: "pc" } });
+    expect(unpredicted).toMatch(/q35/);
+  });
 });
 
 it("gives a prediction, a reason or a FormatError, whatever the volume", async () => {

@@ -124,6 +124,8 @@ function patchesOf(volumes: OvmfVolumes, build: OvmfBuild, machine: FirmwareMach
     const name = version === "" ? "that states no version" : version;
     return `what OVMF ${name} writes into its volume before measuring it is known for edk2 2022.11, 2025.02 and 2026.08 only`;
   }
+  if ((machine.guest ?? "plain") !== "plain")
+    return "what OVMF writes into its volume under TDX or SEV was not watched";
   if (hasSmm && machine.type !== "q35") return "its management mode needs a q35 machine";
   if (release === "2022.11") return platformInfoPatches(platformPei, machine, hasSmm);
   const timer = timerPatches(peiCore, machine);
