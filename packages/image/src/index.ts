@@ -11,7 +11,7 @@ export type { QuoteVerification, RegisterVerdict, VerifyQuoteRequest } from "./e
 export type { MeasureRequest } from "./examine.ts";
 export { EXPORT_FORMATS, type ExportFormatName } from "./exports/export-formats.ts";
 export type { ExportImageRequest, ImageExport } from "./exports/export-image.ts";
-export type { TdxFields } from "./exports/export-request.ts";
+export type { TdxFields } from "./exports/reference-values.ts";
 export type { FileExplanation } from "./explain/explain-file.ts";
 export type { ExplainedEvent, RegisterExplanation } from "./explain/explain-register.ts";
 export type { Explanation, ExplainRequest } from "./explain/explain.ts";

@@ -1,6 +1,6 @@
 import { canonicalJson } from "@cvm-build/bytes";
 import { digestOf } from "./combinations.ts";
-import type { EncodeExport, PinnedPlatform } from "./export-request.ts";
+import type { EncodeExport, PinnedPlatform } from "./reference-values.ts";
 import { imageTitle } from "./image-names.ts";
 
 /**

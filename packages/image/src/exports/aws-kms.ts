@@ -1,7 +1,7 @@
 import { canonicalJson, compareCodeUnits } from "@cvm-build/bytes";
 import { combinations, digestOf, indexOf } from "./combinations.ts";
 import { exportError } from "./export-error.ts";
-import type { EncodeExport, PinnedPlatform } from "./export-request.ts";
+import type { EncodeExport, PinnedPlatform } from "./reference-values.ts";
 
 /** A set of values that one boot shows, as condition key and value, in the order of PCRs. */
 type Choice = readonly (readonly [key: string, value: string])[];

@@ -1,6 +1,6 @@
 import type { RegisterName } from "@cvm-build/measure";
 import { combinations, digestOf } from "./combinations.ts";
-import type { EncodeExport, PinnedPlatform } from "./export-request.ts";
+import type { EncodeExport, PinnedPlatform } from "./reference-values.ts";
 
 /**
  * Writes an attestation policy for each kind of TEE, for the service has one a kind: a rule a platform and choice of legal

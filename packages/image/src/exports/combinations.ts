@@ -1,6 +1,6 @@
 import type { RegisterName } from "@cvm-build/measure";
 import { exportError } from "./export-error.ts";
-import type { PinnedPlatform, PinnedRegister, RegisterValue } from "./export-request.ts";
+import type { PinnedPlatform, PinnedRegister, RegisterValue } from "./reference-values.ts";
 
 /** More records than this are no reference values but a mistake. */
 const MAX_COMBINATIONS = 256;

@@ -1,7 +1,7 @@
 import { canonicalJson } from "@cvm-build/bytes";
 import { digestOf, indexOf, onlyValue } from "./combinations.ts";
 import { exportError } from "./export-error.ts";
-import type { EncodeExport, PinnedPlatform, PinnedRegister } from "./export-request.ts";
+import type { EncodeExport, PinnedPlatform, PinnedRegister } from "./reference-values.ts";
 
 const CLOUDS = { aws: "AWS", azure: "Azure", gcp: "GCP" } as const;
 /** @see golang.org/x/mod/semver: a canonical version, without build metadata */

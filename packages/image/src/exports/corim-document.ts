@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { compactCanonicalJson, type HashAlgorithm } from "@cvm-build/bytes";
 import type { Measurements } from "../measurements.ts";
-import type { ExportRequest } from "./export-request.ts";
+import type { ExportDetails } from "./reference-values.ts";
 
 /** A measurement-map: an element of an environment by name, and its values. */
 export interface CorimMeasurement {
@@ -44,7 +44,7 @@ export function isCorimBank(bank: HashAlgorithm): boolean {
 export async function encodeCorimDocument(
   image: Measurements["image"],
   triples: readonly CorimTriple[],
-  { producer, validity }: Pick<ExportRequest, "producer" | "validity">,
+  { producer, validity }: Pick<ExportDetails, "producer" | "validity">,
 ): Promise<Buffer> {
   const { encode, rfc8949EncodeOptions, Tagged } = await import("cborg");
   const tagged = (tag: number, value: unknown) => new Tagged(tag, value);

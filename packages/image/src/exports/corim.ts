@@ -2,7 +2,7 @@ import { HASH_ALGORITHMS } from "@cvm-build/bytes";
 import { pcrOf } from "@cvm-build/measure";
 import { combinations, type SettledRegister } from "./combinations.ts";
 import { type CorimDigest, encodeCorimDocument, isCorimBank } from "./corim-document.ts";
-import type { EncodeExport } from "./export-request.ts";
+import type { EncodeExport } from "./reference-values.ts";
 import { exportError } from "./export-error.ts";
 
 /**

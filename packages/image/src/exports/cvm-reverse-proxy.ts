@@ -1,7 +1,7 @@
 import { canonicalJson } from "@cvm-build/bytes";
 import type { RegisterName } from "@cvm-build/measure";
 import { combinations, digestOf, indexOf } from "./combinations.ts";
-import type { EncodeExport } from "./export-request.ts";
+import type { EncodeExport } from "./reference-values.ts";
 import { imageTitle } from "./image-names.ts";
 
 /**

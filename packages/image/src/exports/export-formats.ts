@@ -1,6 +1,6 @@
 import type { HashAlgorithm } from "@cvm-build/bytes";
 import type { RegisterName } from "@cvm-build/measure";
-import type { EncodeExport } from "./export-request.ts";
+import type { EncodeExport } from "./reference-values.ts";
 import type { PlatformTraits } from "./platform-traits.ts";
 import { LAUNCH_DIGEST, PCRS, TDX_REGISTERS } from "./register-names.ts";
 

@@ -9,7 +9,8 @@ import { replaceFile } from "../replace-file.ts";
 import { signerOptions } from "../signing.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { exportMeasurements } from "./export-measurements.ts";
-import type { ExportReport, ExportRequest, IdBlockFields } from "./export-request.ts";
+import type { ExportReport, ExportRequest } from "./export-request.ts";
+import type { IdBlockFields } from "./reference-values.ts";
 
 /** Reference values of an image, in formats that verifiers read. */
 export interface ExportImageRequest {

@@ -2,7 +2,8 @@ import type { RegisterName } from "@cvm-build/measure";
 import type { Measurements, PlatformMeasurements } from "../measurements.ts";
 import { exportError } from "./export-error.ts";
 import { EXPORT_FORMATS, type ExportFormatName } from "./export-formats.ts";
-import type { ExportReport, ExportRequest, PinnedPlatform } from "./export-request.ts";
+import type { ExportReport, ExportRequest } from "./export-request.ts";
+import type { PinnedPlatform } from "./reference-values.ts";
 import { type PinChoice, pinRegisters } from "./pin-registers.ts";
 import { isRegisterName } from "./register-names.ts";
 

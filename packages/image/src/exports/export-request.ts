@@ -1,12 +1,9 @@
-import type { HashAlgorithm } from "@cvm-build/bytes";
 import type { RegisterName } from "@cvm-build/measure";
-import type { Signer } from "@cvm-build/uki";
-import type { Measurements, PublishedEvent } from "../measurements.ts";
 import type { ExportFormatName } from "./export-formats.ts";
-import type { PlatformTraits } from "./platform-traits.ts";
+import type { EncodedFile, ExportDetails } from "./reference-values.ts";
 
-/** What `exportMeasurements` is asked for. Nothing is taken from the clock: what bears a time is given. */
-export interface ExportRequest {
+/** What `exportMeasurements` is asked for. */
+export interface ExportRequest extends ExportDetails {
   formats: readonly ExportFormatName[];
   /** Platforms by name; all where none is named. */
   platforms?: readonly string[];
@@ -14,53 +11,11 @@ export interface ExportRequest {
   pin?: readonly string[];
   /** Registers that are left to the host, although they would be pinned. */
   float?: readonly string[];
-  /** Who publishes: `class.vendor` and entity in CoRIM, producer in SCAI. */
-  producer?: { name: string; uri?: string };
-  /** How long a CoRIM holds, in seconds since 1970. */
-  validity?: { notBeforeSec?: number; notAfterSec: number };
-  /** Fields of a TD report that are no registers, as raw hex. */
-  tdx?: TdxFields;
-  /** What Constellation calls the image; by default `v` and the image's version, stream `stable` of ref `-`. */
-  constellation?: { version?: string; ref?: string; stream?: string };
-  /** Who is let use the key, as an ARN. */
-  awsPrincipal?: string;
-  /** go-tpm-tools: version ids of the firmware as raw hex, or the least version of Google's. */
-  tpmFirmware?: { scrtmVersionIds?: readonly string[]; minimumGceVersion?: number };
-  /** Signs the SCAI statement, which then is in an envelope, and ID blocks. */
-  signer?: Signer;
-  /** What ID blocks hold beside the launch digest, and who speaks for the key that signs them. */
-  idBlock?: IdBlockFields;
 }
 
-/** Fields of an ID block. @see SEV-SNP Firmware ABI, 8.18, "Structure of the ID Block" */
-export interface IdBlockFields {
-  /** The guest's policy; 0x30000 unless given. */
-  policy?: bigint;
-  /** 16 bytes as hex. */
-  familyId?: string;
-  /** 16 bytes as hex. */
-  imageId?: string;
-  guestSvn?: number;
-  authorKey?: Signer;
-}
-
-/** Fields of a TD report beside its registers, in the order and bytes of the report, as hex. */
-export interface TdxFields {
-  teeTcbSvn?: string;
-  mrSeam?: string;
-  tdAttributes?: string;
-  xfam?: string;
-  mrConfigId?: string;
-  mrOwner?: string;
-  mrOwnerConfig?: string;
-}
-
-/** One file of an export. */
-export interface ExportedFile {
+/** One file of an export, and of which format it is. */
+export interface ExportedFile extends EncodedFile {
   format: ExportFormatName;
-  /** Relative; two levels at most, with `/`. */
-  fileName: string;
-  bytes: Buffer;
 }
 
 /** What was written of one format, and what it says of each platform. */
@@ -70,35 +25,3 @@ export interface ExportReport {
   /** What a verifier does not get to compare: registers, or whole platforms. */
   left: { format: ExportFormatName; platform: string; register?: RegisterName; reason: string }[];
 }
-
-/** One legal value of a register, in each bank that there is; registers that are no PCRs have one. */
-export type RegisterValue = Partial<Record<HashAlgorithm, string>>;
-
-/** A register with its legal values, of which there is one mostly. */
-export interface PinnedRegister {
-  name: RegisterName;
-  values: readonly RegisterValue[];
-}
-
-/** What a verifier is to compare on one platform: all of these registers. */
-export interface PinnedPlatform {
-  name: string;
-  traits: PlatformTraits;
-  registers: readonly PinnedRegister[];
-  events: readonly PublishedEvent[];
-  /** What starts without leaving a trace in a register of the TPM. */
-  unmeasured: readonly { path: string; reason: string }[];
-}
-
-/** What a format's encoder gets. */
-export interface ReferenceValues {
-  /** The whole document. */
-  measurements: Measurements;
-  platforms: readonly PinnedPlatform[];
-}
-
-/** Writes the reference values of an image in one format. */
-export type EncodeExport = (
-  values: ReferenceValues,
-  request: ExportRequest,
-) => Promise<Omit<ExportedFile, "format">[]> | Omit<ExportedFile, "format">[];

@@ -1,7 +1,7 @@
 import { canonicalJson } from "@cvm-build/bytes";
 import { combinations, digestOf, type SettledRegister } from "./combinations.ts";
 import { exportError } from "./export-error.ts";
-import type { EncodeExport, PinnedPlatform, TdxFields } from "./export-request.ts";
+import type { EncodeExport, PinnedPlatform, TdxFields } from "./reference-values.ts";
 import { tdxField } from "./tdx-fields.ts";
 
 /** Google's TDs, all alike. */

@@ -1,5 +1,5 @@
 import { combinations, digestOf } from "./combinations.ts";
-import type { EncodeExport, PinnedPlatform, TdxFields } from "./export-request.ts";
+import type { EncodeExport, PinnedPlatform, TdxFields } from "./reference-values.ts";
 import { tdxField } from "./tdx-fields.ts";
 import { formatTextproto, type TextField } from "./textproto.ts";
 

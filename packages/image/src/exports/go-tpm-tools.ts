@@ -1,6 +1,7 @@
 import { combinations, digestOf, indexOf, type SettledRegister } from "./combinations.ts";
 import { exportError } from "./export-error.ts";
-import type { EncodeExport, ExportRequest, PinnedPlatform } from "./export-request.ts";
+import type { ExportDetails } from "./reference-values.ts";
+import type { EncodeExport, PinnedPlatform } from "./reference-values.ts";
 import { formatTextproto, type TextField } from "./textproto.ts";
 
 /** Size of a UTF-16 version string that nobody has; a bound for what is copied into a policy. */
@@ -44,7 +45,7 @@ function pcrsMessage(registers: readonly SettledRegister[]): TextField[] {
 
 function policyFields(
   { traits: { cloud, tee } }: PinnedPlatform,
-  { scrtmVersionIds = [], minimumGceVersion }: NonNullable<ExportRequest["tpmFirmware"]>,
+  { scrtmVersionIds = [], minimumGceVersion }: NonNullable<ExportDetails["tpmFirmware"]>,
 ): TextField[] {
   const ofGoogle: TextField[] = [];
   if (cloud === "gcp") {

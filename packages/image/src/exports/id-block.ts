@@ -2,7 +2,8 @@ import { canonicalJson } from "@cvm-build/bytes";
 import { signIdBlock } from "@cvm-build/measure";
 import { combinations, digestOf } from "./combinations.ts";
 import { exportError } from "./export-error.ts";
-import type { EncodeExport, ExportRequest } from "./export-request.ts";
+import type { ExportDetails } from "./reference-values.ts";
+import type { EncodeExport } from "./reference-values.ts";
 
 /**
  * Writes ID blocks for SEV-SNP, a file each platform and legal launch digest: with one, the hardware starts no guest of
@@ -41,7 +42,7 @@ export const encodeIdBlock: EncodeExport = async ({ measurements: { image }, pla
   return Promise.all(files);
 };
 
-function signersOf({ signer, idBlock }: ExportRequest) {
+function signersOf({ signer, idBlock }: ExportDetails) {
   if (!signer) {
     throw exportError("as id-block", {
       expected: "a key on P-384 that signs the block",

@@ -3,7 +3,8 @@ import { pcrOf, type RegisterName } from "@cvm-build/measure";
 import type { PlatformMeasurements } from "../measurements.ts";
 import { exportError } from "./export-error.ts";
 import { DEFAULT_PINS, EXPORT_FORMATS, type ExportFormat, type ExportFormatName } from "./export-formats.ts";
-import type { ExportReport, PinnedPlatform, PinnedRegister, RegisterValue } from "./export-request.ts";
+import type { ExportReport } from "./export-request.ts";
+import type { PinnedPlatform, PinnedRegister, RegisterValue } from "./reference-values.ts";
 import { traitsOf } from "./platform-traits.ts";
 import { refuseWeakPins } from "./weak-pins.ts";
 

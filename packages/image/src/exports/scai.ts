@@ -1,7 +1,7 @@
 import { canonicalJson, compactCanonicalJson, sha256Hex } from "@cvm-build/bytes";
 import { signDsse } from "../release/dsse.ts";
 import { IN_TOTO, STATEMENT_TYPE } from "../release/provenance.ts";
-import type { EncodeExport, PinnedPlatform } from "./export-request.ts";
+import type { EncodeExport, PinnedPlatform } from "./reference-values.ts";
 import { imageFile } from "./image-names.ts";
 
 /** @see in-toto Attestation Framework, "Software Supply Chain Attribute Integrity", 0.3 */

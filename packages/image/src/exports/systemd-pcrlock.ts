@@ -2,7 +2,7 @@ import { canonicalJson, HASH_ALGORITHMS } from "@cvm-build/bytes";
 import { pcrOf } from "@cvm-build/measure";
 import type { PublishedEvent } from "../measurements.ts";
 import { exportError } from "./export-error.ts";
-import type { EncodeExport, PinnedPlatform } from "./export-request.ts";
+import type { EncodeExport, PinnedPlatform } from "./reference-values.ts";
 
 /** Where the image comes in the order of a boot: as what `systemd-pcrlock lock-uki` writes. */
 const COMPONENT_NUMBER = "650";

@@ -1,5 +1,5 @@
 import { exportError } from "./export-error.ts";
-import type { TdxFields } from "./export-request.ts";
+import type { TdxFields } from "./reference-values.ts";
 
 /** @see Intel TDX DCAP Quoting Library API, A.3.2, "TD Quote Body" */
 const SIZE_BYTES = {

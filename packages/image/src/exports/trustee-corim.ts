@@ -1,6 +1,6 @@
 import { canonicalJson } from "@cvm-build/bytes";
 import { type CorimDigest, encodeCorimDocument } from "./corim-document.ts";
-import type { EncodeExport } from "./export-request.ts";
+import type { EncodeExport } from "./reference-values.ts";
 import { trusteeValues } from "./trustee-names.ts";
 
 /**

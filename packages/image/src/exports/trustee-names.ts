@@ -1,6 +1,6 @@
 import type { RegisterName } from "@cvm-build/measure";
 import { digestOf, indexOf } from "./combinations.ts";
-import type { PinnedPlatform } from "./export-request.ts";
+import type { PinnedPlatform } from "./reference-values.ts";
 
 /**
  * Reference values by the names under which Trustee's default policy for CPUs asks for them, each with all legal values of

@@ -1,5 +1,5 @@
 import { canonicalJson, compactCanonicalJson } from "@cvm-build/bytes";
-import type { EncodeExport } from "./export-request.ts";
+import type { EncodeExport } from "./reference-values.ts";
 import { trusteeValues } from "./trustee-names.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { RegisterName } from "@cvm-build/measure";
 import { exportError } from "./export-error.ts";
 import type { ExportFormatName } from "./export-formats.ts";
-import type { PinnedPlatform, PinnedRegister } from "./export-request.ts";
+import type { PinnedPlatform, PinnedRegister } from "./reference-values.ts";
 
 /** PCRs that differ from image to image, or from signer to signer. */
 const OF_AN_IMAGE: readonly RegisterName[] = ["pcr4", "pcr7", "pcr8", "pcr9", "pcr11"];
