@@ -27,6 +27,7 @@ describe("two builds of one lock", () => {
   it("leaves every file that an image has", () => {
     expect(Object.keys(reference)).toEqual([
       "cvm.lock",
+      "lint.json",
       "manifest.json",
       "measurements.json",
       "minimal.cmdline",

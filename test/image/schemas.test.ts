@@ -26,6 +26,7 @@ describe("what a build leaves", () => {
     ["measurements", "measurements.json"],
     ["manifest", "manifest.json"],
     ["lock", "cvm.lock"],
+    ["lint", "lint.json"],
   ])("is what the schema of %s says", (name, file) => {
     expect(schemaViolations(read(join(report.directory, file)), schema(name))).toEqual([]);
   });

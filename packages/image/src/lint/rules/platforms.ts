@@ -36,7 +36,7 @@ export const PLATFORM_RULES = [
     severity: "warning",
     host: "pass a command line, credentials or extensions that no verifier notices: where they would show has no predicted value",
     registers: "PCR 12 and 13 (RTMR 2) are not predicted, so nobody can compare them",
-    fix: "use a stub and companions that are predicted; docs/SPECS.md says which, and the reason is beside the platform",
+    fix: "have the platform say what the reason asks for, or use a stub and companions that are predicted",
     needs: ["platforms"],
     find: ({ platforms }) => platforms.flatMap(openInputs),
   }),
@@ -137,8 +137,8 @@ function hasForeignTpm({ declaration }: LintPlatform): boolean {
 }
 
 function hasOpenTables(platform: LintPlatform): boolean {
-  const { tee, tpm } = platform.declaration;
-  if (tee === undefined) return false;
+  const { tee, tpm, paravisor } = platform.declaration;
+  if (tee === undefined || paravisor === true) return false;
   if (tee === "tdx" && tpm === false) return isOpen(platform, "rtmr0");
   return tpm === false || isOpen(platform, "pcr1");
 }

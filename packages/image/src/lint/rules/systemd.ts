@@ -4,7 +4,7 @@ import type { Place } from "../finding.ts";
 import { isSwitchedOff } from "../kernel-parameters.ts";
 import { rule } from "../rule.ts";
 import { commandLinesWhere, filePlace, type Known } from "../subject.ts";
-import { hasFile, hasProgram, hasSystemd, startedUnits } from "../units.ts";
+import { hasProgram, hasSystemd, startedUnits } from "../units.ts";
 
 const GENERATOR_FOLDERS = ["/etc", "/usr/local/lib", "/usr/lib"].map((folder) => `${folder}/systemd/system-generators`);
 const GPT_AUTO = "systemd-gpt-auto-generator";
@@ -43,7 +43,7 @@ export const SYSTEMD_RULES = [
     registers: "in none but, with a stub that measures it, PCR 5 of the disk's partition table",
     fix: "add systemd.gpt_auto=no to KernelCommandLine=, or remove systemd-gpt-auto-generator with RemoveFiles=",
     needs: ["tree"],
-    find: (subject) => (hasFile(subject.tree, "/etc/initrd-release") ? gptAuto(subject) : []),
+    find: (subject) => (isInitrd(subject.tree) ? gptAuto(subject) : []),
   }),
   rule({
     id: "gpt-auto",
@@ -52,7 +52,7 @@ export const SYSTEMD_RULES = [
     registers: "in none",
     fix: "add systemd.gpt_auto=no to KernelCommandLine=, or remove systemd-gpt-auto-generator with RemoveFiles=",
     needs: ["tree"],
-    find: (subject) => (hasFile(subject.tree, "/etc/initrd-release") ? [] : gptAuto(subject)),
+    find: (subject) => (isInitrd(subject.tree) ? [] : gptAuto(subject)),
   }),
   rule({
     id: "generators",
@@ -87,8 +87,9 @@ export const SYSTEMD_RULES = [
     registers: "PCR 13 (sysext), PCR 12 (confext) alone",
     fix: "disable systemd-sysext.service and systemd-confext.service, or have verifiers compare PCR 12 and 13 (RTMR 2)",
     needs: ["tree"],
+    // systemd looks beside the UKI in initrds alone.
     find: ({ tree }) =>
-      startedUnits(tree)
+      (isInitrd(tree) ? startedUnits(tree) : [])
         .filter(({ name }) => /^systemd-(sysext|confext)(-initrd|-sysroot)?\.service$/.test(name))
         .map(({ link }) => filePlace(link)),
   }),
@@ -101,10 +102,15 @@ export const SYSTEMD_RULES = [
     needs: ["tree"],
     find: ({ tree, platforms = [] }) => {
       const hasTpm = platforms.length === 0 || platforms.some(({ declaration }) => declaration.tpm !== false);
-      return hasTpm && hasSystemd(tree) && bootPhases(tree).length === 0 ? [filePlace("/usr/lib/systemd")] : [];
+      return hasTpm && hasSystemd(tree) && bootPhases(tree).length === 0 ? [filePlace("/usr/lib/systemd/systemd")] : [];
     },
   }),
 ];
+
+/** Whether systemd takes the image for an initrd, which another system follows. */
+function isInitrd(tree: FileTree): boolean {
+  return tree.follow("/etc/initrd-release") !== undefined;
+}
 
 function gptAuto(subject: Known<"tree">): Place[] {
   const path = generator(subject.tree, GPT_AUTO);

@@ -1,0 +1,146 @@
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { BuildReport, LintReport } from "@cvm-build/image";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cvmBuild, cvmBuildJson } from "../support/cli.ts";
+
+const rulesOf = ({ findings }: LintReport, severity?: string) =>
+  findings.filter((each) => severity === undefined || each.severity === severity).map(({ rule }) => rule);
+
+/** `lint` ends with 1 where it finds something grave, and prints its document all the same. */
+async function lintJson(args: readonly string[]): Promise<LintReport & { exitCode: number | null }> {
+  const { exitCode, stdout } = await cvmBuild(["lint", ...args, "--json"]);
+  return { ...(JSON.parse(stdout) as LintReport), exitCode };
+}
+
+/** The minimal image, which has a shell for tests, and the same one without. */
+describe("lint", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "cvm-lint-"));
+  const lock = join(scratch, "minimal.lock");
+  let open: BuildReport;
+  let closed: BuildReport;
+
+  const settings = (name: string) => {
+    const set = [`Output.OutputDirectory=${scratch}/${name}`];
+    if (name === "closed") {
+      set.push(`Content.ExtraTrees=${scratch}/closed.extra`);
+      set.push("Content.KernelCommandLine=systemd.import_credentials=no systemd.gpt_auto=no lockdown=integrity");
+      set.push("Content.RemoveFiles=/usr/lib/systemd/system-generators/*");
+    }
+    return ["--profile", "minimal", ...set.flatMap((setting) => ["--set", setting])];
+  };
+
+  beforeAll(async () => {
+    await cvmBuildJson(["lock", "--profile", "minimal", "--output", lock]);
+    // A mask, as an image has it.
+    const units = join(scratch, "closed.extra/etc/systemd/system");
+    mkdirSync(units, { recursive: true });
+    symlinkSync("/dev/null", join(units, "serial-shell.service"));
+    open = await cvmBuildJson<BuildReport>(["build", "--lock", lock, ...settings("open")]);
+    closed = await cvmBuildJson<BuildReport>(["build", "--lock", lock, ...settings("closed")]);
+  });
+
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+  it("finds what there is to find, the gravest first", () => {
+    expect(rulesOf(open.lint!, "error")).toEqual(["root-shell"]);
+    expect(rulesOf(open.lint!, "warning")).toEqual(["credentials"]);
+    expect(rulesOf(open.lint!, "note")).toEqual(
+      expect.arrayContaining(["command-line-override", "companions", "gpt-auto"]),
+    );
+    expect(open.lint!.findings[0]?.places).toEqual([
+      {
+        kind: "file",
+        name: "/etc/systemd/system/multi-user.target.wants/serial-shell.service",
+        detail: "serial-shell.service",
+      },
+    ]);
+    expect(open.lint!.notChecked).toEqual([]);
+  });
+
+  it("finds nothing grave in an image that leaves less open", () => {
+    expect(rulesOf(closed.lint!)).toEqual(["command-line-override", "companions", "no-phases"]);
+  });
+
+  it("names the line of a setting, where the profile is known", () => {
+    const credentials = open.lint!.findings.find(({ rule }) => rule === "credentials");
+    const [place] = credentials?.places ?? [];
+    expect(place).toMatchObject({ kind: "setting", name: "Content.KernelCommandLine" });
+    const [, file = "", line = ""] = /^(.*):(\d+)$/.exec(place?.at ?? "") ?? [];
+    expect(readFileSync(file, "utf8").split("\n")[Number(line) - 1]).toMatch(/^KernelCommandLine=/);
+  });
+
+  it("shows errors and warnings of a build in a line each, and lets the build be", async () => {
+    const { exitCode, stdout } = await cvmBuild(["build", "--lock", lock, ...settings("open")]);
+    expect(exitCode).toBe(0);
+    expect(stdout.match(/^(error|warning|note): \S+ the host can /gm)).toEqual([
+      "error: root-shell: the host can ",
+      "warning: credentials: the host can ",
+    ]);
+  });
+
+  it.each([
+    ["open", [], 1],
+    ["closed", [], 0],
+    ["closed", ["--fail-on", "warning"], 0],
+    ["closed", ["--fail-on", "note"], 1],
+    ["open", ["--fail-on", "everything"], 2],
+  ])("ends as --fail-on says: %s %j", async (name, flags, exitCode) => {
+    const directory = name === "open" ? open.directory : closed.directory;
+    expect(await cvmBuild(["lint", directory, ...flags])).toMatchObject({ exitCode });
+  });
+
+  it("says of the image that a profile built last what its build said", async () => {
+    const { exitCode, ...report } = await lintJson(settings("open"));
+    expect(exitCode).toBe(1);
+    expect(report).toEqual(open.lint);
+  });
+
+  it("finds in a UKI alone what its build found in its files", async () => {
+    const uki = join(scratch, "some.efi");
+    copyFileSync(join(open.directory, "minimal.efi"), uki);
+    const { findings, notChecked } = await lintJson([uki, "--platform", "qemu-ovmf"]);
+    const withoutSettings = (report: LintReport) =>
+      report.findings.map(({ places, ...finding }) => ({
+        ...finding,
+        places: places.filter(({ kind }) => kind === "file" || kind === "platform"),
+      }));
+    expect(withoutSettings({ findings } as LintReport)).toEqual(withoutSettings(open.lint!));
+    expect(notChecked.map(({ rule }) => rule)).toEqual([
+      "disk-key-without-secure-boot",
+      "disk-without-policy",
+      "disk-integrity",
+    ]);
+  });
+
+  it("lists what it cannot check without a platform, and on which it could", async () => {
+    const uki = join(scratch, "other.efi");
+    copyFileSync(join(closed.directory, "minimal.efi"), uki);
+    const { exitCode, stdout } = await cvmBuild(["lint", uki]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^not checked: kernel-unmeasured, .*\(no platform was named: --platform\)$/m);
+    const { findings } = await lintJson([uki, "--platform", "qemu-snp", "--platform", "gcp-tdx"]);
+    const override = findings.find(({ rule }) => rule === "command-line-override");
+    expect(override?.places).toEqual([{ kind: "platform", name: "gcp-tdx" }]);
+  });
+
+  it("looks anew at an image that is not the one that was built", async () => {
+    const copy = join(scratch, "changed/minimal");
+    mkdirSync(copy, { recursive: true });
+    copyFileSync(join(open.directory, "lint.json"), join(copy, "lint.json"));
+    copyFileSync(join(closed.directory, "minimal.efi"), join(copy, "minimal.efi"));
+    expect(rulesOf(await lintJson([copy]), "error")).toEqual([]);
+  });
+
+  it("refuses what is no UKI", async () => {
+    const text = join(scratch, "text.efi");
+    writeFileSync(text, "no image");
+    expect(await cvmBuild(["lint", text])).toMatchObject({ exitCode: 3 });
+    const kernel = join(scratch, "kernel.efi");
+    copyFileSync(join(open.directory, "minimal.vmlinuz"), kernel);
+    const { exitCode, stderr } = await cvmBuild(["lint", kernel]);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain("expected a UKI, got an image without a kernel in it");
+  });
+});
