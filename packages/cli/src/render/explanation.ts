@@ -34,12 +34,19 @@ function renderRegister(explanation: RegisterExplanation, painter: Painter): str
 }
 
 function renderEvent(event: ExplainedEvent, { number, painter }: { number: number; painter: Painter }): string {
-  const { type, label, digests, content, after } = event;
-  const bank = digests[SHOWN_BANK] === undefined ? (Object.keys(digests)[0] as keyof typeof digests) : SHOWN_BANK;
-  const size = content ? `, ${content.sizeBytes} bytes` : "";
+  const { register, type, label, digests, content, after } = event;
+  const bank =
+    digests[SHOWN_BANK] === undefined ? (Object.keys(digests)[0] as keyof typeof digests | undefined) : SHOWN_BANK;
+  const kind = type ?? (/^(pcr|rtmr)/.test(register) ? "extended by userspace" : undefined);
+  const facts = [kind, content && `${content.sizeBytes} bytes`].filter(Boolean).join(", ");
   const lines = [
-    `${painter("cyan", String(number).padStart(3))} ${painter("bold", label)}  ${type ?? "extended by userspace"}${size}`,
-    `    ${bank} ${digests[bank]?.slice(0, DIGITS_SHOWN)}…${after ? ` → ${after[bank]?.slice(0, DIGITS_SHOWN)}…` : ""}`,
+    `${painter("cyan", String(number).padStart(3))} ${painter("bold", label)}${facts === "" ? "" : `  ${facts}`}`,
+    // Pages of which only addresses are measured have no digest of their own.
+    ...(bank === undefined
+      ? []
+      : [
+          `    ${bank} ${digests[bank]?.slice(0, DIGITS_SHOWN)}…${after ? ` → ${after[bank]?.slice(0, DIGITS_SHOWN)}…` : ""}`,
+        ]),
     ...(content?.hex === undefined ? [] : [`    bytes: ${showBytes(content.hex)}`]),
     ...originLines(event),
   ];

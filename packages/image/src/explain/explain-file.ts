@@ -56,9 +56,9 @@ export function explainFile(contents: Contents, path: string): FileExplanation {
 }
 
 /** Whether the initrd is among what an event measures: by itself, or in the image that firmware started. */
-function holdsInitrd({ source, content, label, type }: PublishedEvent): boolean {
-  const isName = content?.hex !== undefined && label.endsWith("(name)");
-  if (source.section === ".initrd") return !isName;
+function holdsInitrd({ source, label, type }: PublishedEvent): boolean {
+  if (source.section === ".initrd") return !label.endsWith("(name)");
+  if (type === "PAGE_TYPE_NORMAL" && label.startsWith("SNP_KERNEL_HASHES")) return true;
   return type === "EV_EFI_BOOT_SERVICES_APPLICATION" && source.section === undefined && source.package === undefined;
 }
 
