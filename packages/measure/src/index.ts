@@ -42,7 +42,7 @@ export { dumpEvidence } from "./evidence/dump.ts";
 export type { Evidence, EvidenceCheck, EvidenceKind } from "./evidence/evidence.ts";
 export { MAX_EVIDENCE_BYTES, readEvidence } from "./evidence/reader.ts";
 export { readPcrValues } from "./evidence/tpm/pcr-values.ts";
-export { type PcrQuote, type PcrSelection } from "./evidence/evidence.ts";
+export type { PcrQuote, PcrSelection } from "./evidence/evidence.ts";
 export { describeSelections, quotedDigest, withPcrValues } from "./evidence/tpm/reader.ts";
 export { readTdvfMetadata, type TdvfMetadata, type TdvfSection } from "./firmware/tdvf-metadata.ts";
 export { readSevFirmware, type SevFirmware, type SevMetadataItem } from "./firmware/sev-metadata.ts";

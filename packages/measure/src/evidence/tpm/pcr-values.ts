@@ -2,7 +2,7 @@ import { DIGEST_SIZE_BYTES, FormatError, type HashAlgorithm, HASH_ALGORITHMS } f
 import type { PcrValues } from "../../registers.ts";
 import { Cursor } from "../cursor.ts";
 import { SERIALIZED_PCRS } from "./format.ts";
-import { type PcrSelection } from "../evidence.ts";
+import type { PcrSelection } from "../evidence.ts";
 import { bankOf, selectedPcrs } from "./reader.ts";
 
 /** Longest file of PCR values: one of text has some kilobytes. */
