@@ -97,6 +97,7 @@ async function predictMachine(
     machine: {
       version: host.qemuVersion,
       cpuModel: host.cpuModel,
+      accelerator: host.accelerator,
       memoryBytes: memoryMiB * MIB,
       cpus,
       optionRoms: false,

@@ -62,7 +62,10 @@ function makePlatformSchema(z: typeof Zod) {
     type: oneOf(["q35", "pc"]).optional().describe("QEMU's machine. Default: q35."),
     memory: size.optional(),
     cpus: whole(1, 4096).optional(),
-    cpuModel: text("a CPU model of QEMU's such as EPYC-v4", /^[A-Za-z0-9._-]+$/).optional(),
+    cpuModel: text("a CPU model of QEMU's such as EPYC-v4", /^[A-Za-z0-9.,=+_-]+$/)
+      .optional()
+      .describe("Of QEMU's -cpu, with its flags."),
+    accelerator: oneOf(["tcg", "kvm"]).optional().describe("Who runs the guest's instructions."),
     optionRoms: yesOrNo.optional().describe("Whether a device brings code for firmware, such as a network card's."),
     smbiosStrings: list(text("a string")).optional().describe("SMBIOS type 11, which systemd-stub reads."),
   });

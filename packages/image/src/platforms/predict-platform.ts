@@ -2,13 +2,14 @@ import { assert, bytesSource, type HashAlgorithm } from "@cvm-build/bytes";
 import {
   type Boot,
   type BootPath,
-  type DigestMemo,
+  DigestMemo,
   type EspFile,
   pcrOf,
   predictBoot,
   predictPcr0,
   type Prediction,
   predictTpmBesideTdx,
+  tcgCpu,
   withPcr0,
 } from "@cvm-build/measure";
 import type { Bootable } from "./bootable.ts";
@@ -20,13 +21,14 @@ import { predictTrustDomain } from "./trust-domain.ts";
 export async function predictPlatform(
   platform: ReadyPlatform,
   bootable: Bootable,
-  options: { threads: number; memo?: DigestMemo },
+  options: { threads: number },
 ): Promise<Prediction> {
   const { declaration } = platform;
   const boot = bootOf(platform, bootable, options);
   // RTMRs follow from what a TPM would hold, with the one hash that TDX has.
   const isTd = declaration.tee === "tdx";
-  const banks: HashAlgorithm[] = [...new Set([...bootable.banks, ...(isTd ? (["sha384"] as const) : [])])];
+  const ofTpm = declaration.tpm === false ? [] : bootable.banks;
+  const banks: HashAlgorithm[] = [...new Set([...ofTpm, ...(isTd ? (["sha384"] as const) : [])])];
   const prediction = await platform.memo.once(bootKey(boot), () => predictBoot({ ...boot, banks }));
   const own =
     declaration.tpm === false
@@ -48,30 +50,39 @@ function tpmOf({ declaration }: ReadyPlatform, prediction: Prediction): Predicti
 
 /** PCR 0 of QEMU's machines, where the firmware's bytes are there. */
 async function addPcr0(prediction: Prediction, { declaration, firmware, memo }: ReadyPlatform): Promise<Prediction> {
-  const { machine } = declaration;
-  const { memoryBytes, cpus, version } = machine;
-  // Of the host's own processor nothing is known.
-  if (machine.cpuModel === "host") return prediction;
+  const { machine, tee } = declaration;
+  const { memoryBytes, cpus, cpuModel, version, accelerator } = machine;
   if (!firmware || machine.vmm?.startsWith("qemu") === false) return prediction;
   if (memoryBytes === undefined || cpus === undefined || version === undefined) return prediction;
   const banks = Object.keys(prediction.registers.pcr) as HashAlgorithm[];
-  const pcr0 = await memo.once(`PCR 0 ${memoryBytes} ${cpus} ${version}`, () =>
+  // Under KVM the guest sees the host's processor, whatever the model.
+  const cpu = accelerator === "tcg" && cpuModel !== undefined ? tcgCpu(cpuModel) : undefined;
+  const key = `PCR 0 ${memoryBytes} ${cpus} ${cpuModel} ${version} ${accelerator}`;
+  const { assumed, ...pcr0 } = await memo.once(key, () =>
     predictPcr0({
       firmware: firmware.ovmf,
-      machine: { type: machine.type ?? "q35", memoryBytes, vcpus: cpus, qemuVersion: version },
+      machine: {
+        ...{ type: machine.type ?? "q35", memoryBytes, vcpus: cpus, qemuVersion: version },
+        guest: tee === undefined ? "plain" : tee === "tdx" ? "tdx" : "sev",
+        ...(cpu && { cpu }),
+        ...(accelerator && { accelerator }),
+      },
       banks,
     }),
   );
-  return withPcr0(prediction, pcr0);
+  if (assumed === undefined) return withPcr0(prediction, pcr0);
+  const unpredicted = `depends on the processor that the guest sees; it would be known of ${assumed}`;
+  return withPcr0(prediction, { events: [], unpredicted });
 }
 
-function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads: number; memo?: DigestMemo }): Boot {
+function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads: number }): Boot {
   const { declaration, variables, gpt } = platform;
   const { machine, tee, disk } = declaration;
   const release = firmwareRelease(platform);
   const { random } = declaration.firmware ?? {};
+  const path = pathOf(platform, bootable);
   return {
-    path: pathOf(platform, bootable),
+    path,
     banks: bootable.banks,
     phases: bootable.phases,
     ...(bootable.userspace && { userspace: bootable.userspace }),
@@ -92,6 +103,7 @@ function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads:
     }),
     ...(bootable.sources && { sources: bootable.sources }),
     ...options,
+    memo: bootable.memo.once(`digests ${path.kind}`, () => new DigestMemo()),
   };
 }
 
