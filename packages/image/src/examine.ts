@@ -1,10 +1,10 @@
 import { basename, resolve } from "node:path";
-import { HASH_ALGORITHMS, type HashAlgorithm, sourceSha256 } from "@cvm-build/bytes";
+import { HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
 import { inspectUki, type UkiInspection } from "@cvm-build/uki";
 import { measuredCompanions } from "./companions.ts";
 import { openNamedFile } from "./named-file.ts";
 import type { Measurements } from "./measurements.ts";
-import type { Bootable } from "./platforms/bootable.ts";
+import { type Bootable, imageSha256 } from "./platforms/bootable.ts";
 import { measureOnPlatforms } from "./platforms/measure.ts";
 import { Memo } from "./platforms/memo.ts";
 import { selectPlatforms } from "./platforms/select.ts";
@@ -64,7 +64,7 @@ export async function measureImage(request: MeasureRequest, surroundings: Surrou
   };
   return {
     schema: "cvm-build.measurements/1",
-    image: { id: basename(imagePath), version: "", sha256: sourceSha256(image) },
+    image: { id: basename(imagePath), version: "", sha256: imageSha256(bootable) },
     platforms: await measureOnPlatforms(bootable, platforms, { threads: workers }),
   };
 }

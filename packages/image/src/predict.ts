@@ -14,7 +14,7 @@ import type { Manifest } from "./manifest.ts";
 import { type FinishedUki, measureBuild } from "./measure-build.ts";
 import type { Measurements } from "./measurements.ts";
 import { OutputDirectory } from "./output.ts";
-import { type Build, writeSoundImage } from "./pipeline.ts";
+import type { Build } from "./pipeline.ts";
 import { type PlatformChoice, selectPlatforms } from "./platforms/select.ts";
 import { type Variations, varyPlatform } from "./platforms/vary.ts";
 import { resolveAnew } from "./resolving.ts";
@@ -72,8 +72,9 @@ export async function predictImage(request: PredictRequest, surroundings: Surrou
   return { measurements, made: isKnown ? "last-build" : "anew" };
 }
 
-/** The whole pipeline, short of publishing. */
+/** The whole pipeline, short of publishing. It is loaded for this alone: mostly initrd and kernel are there. */
 async function buildAnew(build: Build): Promise<FinishedUki> {
+  const { writeSoundImage } = await import("./pipeline.ts");
   await writeSoundImage(build);
   const manifest = JSON.parse(readFileSync(build.generation.path("manifest.json"), "utf8")) as Manifest;
   return finishedUki(build, manifest);

@@ -59,6 +59,7 @@ async function hashAll(
   streams: readonly DigestStream[],
   options: { banks: readonly HashAlgorithm[]; threads: number },
 ): Promise<BankDigests> {
+  if (options.banks.length === 0) return {};
   const totalBytes = streams.reduce((sum, stream) => sum + streamBytes(stream), 0);
   const threads = isFile(image) && totalBytes >= WORTH_A_THREAD_BYTES ? options.threads : 1;
   const [own = [], ...others] = shares(options.banks, Math.max(1, threads));

@@ -1,4 +1,4 @@
-import type { ByteSource, HashAlgorithm } from "@cvm-build/bytes";
+import { type ByteSource, type HashAlgorithm, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
 import type { Boot, EspFile, UserspaceFacts } from "@cvm-build/measure";
 import type { Memo } from "./memo.ts";
 
@@ -20,4 +20,9 @@ export interface Bootable {
   sources?: NonNullable<Boot["sources"]>;
   /** What was found out of these files. */
   memo: Memo;
+}
+
+/** Taken once, whoever asks for it. */
+export function imageSha256({ image, memo }: Bootable): Sha256Hex {
+  return memo.once("SHA-256 of the image", () => sourceSha256(image));
 }

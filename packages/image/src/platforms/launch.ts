@@ -11,7 +11,7 @@ import {
   VMM_KINDS,
   type VmmKind,
 } from "@cvm-build/measure";
-import type { Bootable } from "./bootable.ts";
+import { type Bootable, imageSha256 } from "./bootable.ts";
 import type { NamedBytes, ReadyPlatform, TeePrediction } from "./ready-platform.ts";
 
 const REGISTER = "launchDigest";
@@ -75,9 +75,10 @@ function igvmLaunch({ declaration }: ReadyPlatform, igvm: NamedBytes): TeePredic
   return { events, registers: { pcr: {}, launchDigest }, unpredicted: [] };
 }
 
-function kernelHashInputs({ image, initrd, commandLine, memo }: Bootable): KernelHashInputs {
+function kernelHashInputs(bootable: Bootable): KernelHashInputs {
+  const { initrd, commandLine, memo } = bootable;
   return {
-    kernel: memo.once("image", () => sourceSha256(image)),
+    kernel: imageSha256(bootable),
     ...(initrd && { initrd: memo.once("initrd", () => sourceSha256(initrd)) }),
     ...(commandLine !== undefined && { commandLine }),
   };
