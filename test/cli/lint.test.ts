@@ -1,9 +1,23 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BuildReport, LintReport } from "@cvm-build/image";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cvmBuild, cvmBuildJson } from "../support/cli.ts";
+import { requirePeers } from "../support/peers.ts";
+
+const VARIABLES = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+/** A store without keys comes with the firmware, which comes with the machine that boots. */
+const hasFirmware = requirePeers("qemu-system-x86_64") && existsSync(VARIABLES);
 
 const rulesOf = ({ findings }: LintReport, severity?: string) =>
   findings.filter((each) => severity === undefined || each.severity === severity).map(({ rule }) => rule);
@@ -133,14 +147,49 @@ describe("lint", () => {
     expect(rulesOf(await lintJson([copy]), "error")).toEqual([]);
   });
 
-  it("refuses what is no UKI", async () => {
+  it.skipIf(!hasFirmware)("finds a kernel that firmware starts unmeasured", async () => {
+    const project = join(scratch, "project");
+    const variables = join(scratch, "keys/OVMF_VARS.fd");
+    await cvmBuildJson(["keys", join(scratch, "keys"), "--variable-store", VARIABLES]);
+    mkdirSync(join(project, "platforms"), { recursive: true });
+    const machine = 'machine: {version: "10.0", memory: 1G, cpus: 1}';
+    for (const release of ["2022.11", "2025.02"]) {
+      const platform = `description: By -kernel\nboot: kernel-bzimage\nfirmware: {release: "${release}"}\n${machine}\n`;
+      writeFileSync(join(project, `platforms/ovmf-${release}.yaml`), platform);
+    }
+    const kernel = ["-C", project, join(open.directory, "minimal.vmlinuz"), "--command-line", "quiet rd.break"];
+    const start = [...kernel, "--initrd", join(open.directory, "minimal.initrd")];
+    const names = ["--platform", "ovmf-2022.11", "--platform", "ovmf-2025.02"];
+    const enforced = await lintJson([...start, ...names, "--variable-store", variables]);
+    expect(rulesOf(enforced, "error")).toEqual(["kernel-unmeasured", "debug-parameters", "root-shell"]);
+    expect(enforced.findings[0]?.places).toEqual([
+      { kind: "platform", name: "ovmf-2022.11", detail: expect.stringContaining("Secure Boot refuses it") as unknown },
+      { kind: "platform", name: "ovmf-2025.02", detail: expect.stringContaining("Secure Boot refuses it") as unknown },
+    ]);
+    expect(enforced.findings[1]?.places).toEqual([{ kind: "setting", name: "--command-line", detail: "rd.break" }]);
+    expect(rulesOf(await lintJson([...start, ...names]), "error")).toEqual(["debug-parameters", "root-shell"]);
+  });
+
+  it("refuses what is no image", async () => {
     const text = join(scratch, "text.efi");
     writeFileSync(text, "no image");
     expect(await cvmBuild(["lint", text])).toMatchObject({ exitCode: 3 });
-    const kernel = join(scratch, "kernel.efi");
-    copyFileSync(join(open.directory, "minimal.vmlinuz"), kernel);
-    const { exitCode, stderr } = await cvmBuild(["lint", kernel]);
+    const image = readFileSync(join(open.directory, "minimal.efi"));
+    image.write(".other", image.indexOf(".linux\0\0"));
+    const stub = join(scratch, "stub.efi");
+    writeFileSync(stub, image);
+    const { exitCode, stderr } = await cvmBuild(["lint", stub]);
     expect(exitCode).toBe(3);
-    expect(stderr).toContain("expected a UKI, got an image without a kernel in it");
+    expect(stderr).toContain(`cannot lint "${stub}": expected a UKI or a kernel, got kind stub`);
+    const more = await cvmBuild([
+      "lint",
+      join(open.directory, "minimal.efi"),
+      "--command-line",
+      "quiet",
+      "--platform",
+      "qemu-ovmf",
+    ]);
+    expect(more).toMatchObject({ exitCode: 2 });
+    expect(more.stderr).toContain("expected a kernel, for --initrd and --command-line, got a UKI");
   });
 });

@@ -13,10 +13,11 @@ export const lint: Command = {
     ["$0 lint --profile reth-node", "the image that the profile built last"],
     ["$0 lint build/reth-node --fail-on warning", "exit code 1 where there is a warning or an error"],
     ["$0 lint some.efi --platform qemu-tdx", "a UKI made by anyone, on a platform"],
+    ["$0 lint bzImage --initrd rootfs.cpio.gz --command-line 'console=hvc0' --platform mine", "a kernel, by -kernel"],
   ],
   flags: (parser) =>
     profileFlags(parser)
-      .positional("image", { type: "string", describe: "An output directory or a UKI" })
+      .positional("image", { type: "string", describe: "An output directory, a UKI or a kernel" })
       .option("fail-on", {
         type: "string",
         requiresArg: true,
@@ -24,6 +25,8 @@ export const lint: Command = {
         describe: "The least severity that makes the exit code 1",
         default: "error",
       })
+      .option("initrd", { type: "string", requiresArg: true, describe: "A kernel's initrd" })
+      .option("command-line", { type: "string", requiresArg: true, describe: "What a kernel is started with" })
       .option("platform", {
         type: "string",
         array: true,
@@ -37,11 +40,14 @@ export const lint: Command = {
         describe: "A variable store of OVMF with enrolled keys [default: Secure Boot is off]",
       }),
   async run(flags: Flags, surroundings: Surroundings): Promise<Outcome> {
-    const variableStore = text(flags, "variable-store");
+    const [variableStore, initrd] = [text(flags, "variable-store"), text(flags, "initrd")];
+    const commandLine = text(flags, "command-line");
     const report = await lintImage(
       {
         choice: choiceOf(flags),
         platforms: texts(flags, "platform"),
+        ...(initrd !== undefined && { initrd }),
+        ...(commandLine !== undefined && { commandLine }),
         ...(variableStore !== undefined && { variableStore }),
       },
       surroundings,

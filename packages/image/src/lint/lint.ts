@@ -1,11 +1,13 @@
-import { basename, resolve } from "node:path";
-import { CvmError, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
+import { existsSync, statSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
 import type { LoadedProfile } from "@cvm-build/profile";
 import { bootPhases } from "@cvm-build/rootfs";
-import { readUki, type Uki } from "@cvm-build/uki";
 import { measuredCompanions } from "../companions.ts";
 import { type BuiltImage, findImage, type ImageChoice } from "../machine.ts";
-import { openNamedFile } from "../named-file.ts";
+import { type NamedFile, openNamedFile } from "../named-file.ts";
+import { OutputDirectory } from "../output.ts";
+import type { Bootable } from "../platforms/bootable.ts";
 import { measureOnPlatforms } from "../platforms/measure.ts";
 import { Memo } from "../platforms/memo.ts";
 import { selectPlatforms } from "../platforms/select.ts";
@@ -15,23 +17,20 @@ import { LINT_FILE, type LintReport } from "./finding.ts";
 import { locateFindings } from "./locate.ts";
 import { runRules } from "./run-rules.ts";
 import type { Need, Subject } from "./subject.ts";
-import { lintPlatforms, subjectOfUki, treeOfUki } from "./subject-of-image.ts";
+import { lintPlatforms, readBootImage, type SeenImage } from "./subject-of-image.ts";
 import { RULES } from "./table.ts";
 
 /** An image, and where it is to run. */
 export interface LintRequest {
   choice: ImageChoice;
+  /** Path of a kernel's initrd. */
+  initrd?: string;
+  /** What a kernel is started with. */
+  commandLine?: string;
   /** In place of those that it was built for, where any is named. */
   platforms: string[];
   /** Path of a variable store of OVMF's, for platforms that name none. */
   variableStore?: string;
-}
-
-/** An image that is looked at anew. */
-interface Examined {
-  path: string;
-  uki: Uki;
-  sha256: Sha256Hex;
 }
 
 /** What builds before this rule left unsaid. */
@@ -45,16 +44,39 @@ const NO_PROFILE = "the profile that it was built from is not known: --profile";
  * @throws CvmError `no-image`; FormatError
  */
 export async function lintImage(request: LintRequest, surroundings: Surroundings): Promise<LintReport> {
-  const { choice } = request;
-  const built = findImage(choice, surroundings);
+  const { choice, platforms, variableStore } = request;
+  const built = imageOf(choice, surroundings);
   const loaded = "selection" in choice ? loadSelection(choice.selection, surroundings) : undefined;
-  using image = openNamedFile(built.uki, "image");
+  using files = new DisposableStack();
+  const open = (path: string, what: NamedFile) =>
+    files.use(openNamedFile(resolve(surroundings.invocationDirectory, path), what));
+  const image = open(built.uki, "image");
   const sha256 = sourceSha256(image);
-  const isElsewhere = request.platforms.length > 0 || request.variableStore !== undefined;
+  const isElsewhere = platforms.length > 0 || variableStore !== undefined;
   const known = isElsewhere ? undefined : storedReport(built, sha256);
-  const report =
-    known ?? (await examine({ path: built.uki, uki: readUki(image), sha256 }, { request, loaded, surroundings }));
+  if (known) return loaded ? locateFindings(known, loaded.settings) : known;
+  const initrd = request.initrd === undefined ? undefined : open(request.initrd, "initrd");
+  const { commandLine } = request;
+  const seen = readBootImage(
+    { path: built.uki, image },
+    { ...(initrd && { initrd }), ...(commandLine !== undefined && { commandLine }) },
+  );
+  const report = runRules(await subjectOf(seen, { request, loaded, surroundings }), {
+    id: basename(built.uki),
+    sha256,
+  });
   return loaded ? locateFindings(report, loaded.settings) : report;
+}
+
+/** A file is an image, whatever it is called. */
+function imageOf(choice: ImageChoice, surroundings: Surroundings): BuiltImage {
+  if ("image" in choice) {
+    const path = resolve(surroundings.invocationDirectory, choice.image);
+    const directory = dirname(path);
+    const output = new OutputDirectory(dirname(directory), basename(directory));
+    if (existsSync(path) && statSync(path).isFile()) return { output, uki: path };
+  }
+  return findImage(choice, surroundings);
 }
 
 /** What the build of this very image found. */
@@ -67,44 +89,38 @@ function storedReport({ output }: BuiltImage, sha256: Sha256Hex): LintReport | u
   return { ...report, notChecked: [...report.notChecked, ...later] };
 }
 
-async function examine(
-  image: Examined,
+async function subjectOf(
+  seen: SeenImage,
   context: { request: LintRequest; loaded: LoadedProfile | undefined; surroundings: Surroundings },
-): Promise<LintReport> {
-  const { path, uki, sha256 } = image;
-  if (!uki.base.has(".linux")) {
-    throw new CvmError("no-image", `cannot lint "${path}": expected a UKI, got an image without a kernel in it`, {
-      hint: "an add-on or a kernel is looked at with the UKI or machine that it is for",
-    });
-  }
-  const unpacked = treeOfUki(uki);
-  const tree = "tree" in unpacked ? unpacked.tree : undefined;
+): Promise<Subject> {
+  const { facts, unpacked } = seen;
   const unknown: Partial<Record<Need, string>> = { platforms: NO_PLATFORM, profile: NO_PROFILE };
   if ("problem" in unpacked) unknown.tree = unpacked.problem;
-  const platforms = await platformsOf(image, { ...context, phases: tree ? bootPhases(tree) : [] });
-  const subject: Subject = {
-    ...subjectOfUki(uki),
-    ...(tree && { tree }),
+  const platforms = await platformsOf(seen, context);
+  return {
+    ...facts,
+    ...("tree" in unpacked && { tree: unpacked.tree }),
     ...(platforms && { platforms }),
     ...(context.loaded && { profile: context.loaded.profile }),
     unknown,
   };
-  return runRules(subject, { id: basename(path), sha256 });
 }
 
 async function platformsOf(
-  { path, uki }: Examined,
-  options: { request: LintRequest; surroundings: Surroundings; phases: readonly string[] },
+  { path, image, initrd, commandLine, unpacked }: SeenImage,
+  { request, surroundings }: { request: LintRequest; surroundings: Surroundings },
 ): Promise<Subject["platforms"]> {
-  const { request, surroundings, phases } = options;
   const { platforms: names, variableStore } = request;
   if (names.length === 0 && variableStore === undefined) return undefined;
   const store = variableStore === undefined ? undefined : resolve(surroundings.invocationDirectory, variableStore);
   const platforms = await selectPlatforms({ names, variableStore: store }, surroundings);
-  const image = uki.pe.source;
-  const bootable = {
-    ...{ image, phases, companions: measuredCompanions(path) },
-    banks: ["sha256" as const],
+  const bootable: Bootable = {
+    image,
+    ...(initrd && { initrd }),
+    ...(commandLine !== undefined && { commandLine }),
+    companions: measuredCompanions(path),
+    phases: "tree" in unpacked ? bootPhases(unpacked.tree) : [],
+    banks: ["sha256"],
     memo: new Memo(),
   };
   const measured = await measureOnPlatforms(bootable, platforms, { threads: surroundings.workers });

@@ -1,7 +1,7 @@
-import { type ByteSource, FormatError } from "@cvm-build/bytes";
+import { type ByteSource, CvmError, FormatError } from "@cvm-build/bytes";
 import { type FileTree, readCpioTree } from "@cvm-build/fs-writer";
 import { isSecureBootOn } from "@cvm-build/measure";
-import { effectiveSections, type Uki, type UkiSections } from "@cvm-build/uki";
+import { effectiveSections, inspectUki, readUki, type Uki, type UkiSections } from "@cvm-build/uki";
 import type { PlatformMeasurements } from "../measurements.ts";
 import type { ReadyPlatform } from "../platforms/ready-platform.ts";
 import { kernelParameters } from "./kernel-parameters.ts";
@@ -11,8 +11,50 @@ import type { LintPlatform, Subject } from "./subject.ts";
 const MAX_INITRD_BYTES = 1 << 30;
 const MAX_COMMAND_LINE_BYTES = 1 << 16;
 
+/** What of an image is seen without its platforms and its profile. */
+export type ImageFacts = Omit<Subject, "tree" | "platforms" | "profile" | "unknown">;
+
+/** What an initrd unpacks to, or why that is not known. */
+export type Unpacked = { tree: FileTree } | { problem: string };
+
+/** What a kernel is started with. */
+export interface KernelStart {
+  initrd?: ByteSource;
+  commandLine?: string;
+}
+
+/** An image that was looked at from outside. */
+export interface SeenImage extends KernelStart {
+  path: string;
+  image: ByteSource;
+  facts: ImageFacts;
+  unpacked: Unpacked;
+}
+
+/**
+ * Looks at a UKI, or at a kernel with what it is started with.
+ * @throws CvmError `no-image` where it is neither, `usage` where a UKI is to be started with more; FormatError
+ */
+export function readBootImage({ path, image }: { path: string; image: ByteSource }, start: KernelStart): SeenImage {
+  const uki = readUki(image);
+  if (uki.base.has(".linux")) {
+    if (start.initrd || start.commandLine !== undefined) throw hasItsOwn(path);
+    return { path, image, facts: subjectOfUki(uki), unpacked: treeOfUki(uki) };
+  }
+  const { kind } = inspectUki(image);
+  if (kind !== "kernel") throw isNeither(path, kind);
+  const facts: ImageFacts = {
+    stubMajorVersion: undefined,
+    hasCommandLine: false,
+    commandLines: [kernelParameters(start.commandLine ?? "")],
+    isKernel: true,
+  };
+  const unpacked = start.initrd ? unpack(start.initrd) : { problem: "no initrd was named: --initrd" };
+  return { path, image, ...start, facts, unpacked };
+}
+
 /** What the sections of a UKI say. */
-export function subjectOfUki(uki: Uki): Omit<Subject, "unknown"> {
+export function subjectOfUki(uki: Uki): ImageFacts {
   const texts = Array.from({ length: Math.max(1, uki.profiles.length) }, (_, index) =>
     commandLineOf(effectiveSections(uki, index)),
   );
@@ -36,14 +78,13 @@ export function lintPlatforms(
 }
 
 /** What the initrd of a UKI unpacks to, or why that is not known. */
-export function treeOfUki(uki: Uki): { tree: FileTree } | { problem: string } {
+export function treeOfUki(uki: Uki): Unpacked {
   const initrd = effectiveSections(uki).get(".initrd")?.content;
-  if (!initrd) return { problem: "the image has no initrd" };
-  if (initrd.sizeBytes > MAX_INITRD_BYTES) return { problem: "its initrd is too large" };
-  return unpack(initrd);
+  return initrd ? unpack(initrd) : { problem: "the image has no initrd" };
 }
 
-function unpack(initrd: ByteSource): { tree: FileTree } | { problem: string } {
+function unpack(initrd: ByteSource): Unpacked {
+  if (initrd.sizeBytes > MAX_INITRD_BYTES) return { problem: "its initrd is too large" };
   try {
     const origin = { kind: "extra", name: ".initrd" } as const;
     return { tree: readCpioTree(initrd, { origin, maxSizeBytes: MAX_INITRD_BYTES }) };
@@ -58,4 +99,16 @@ function commandLineOf(sections: UkiSections): string | undefined {
   const content = sections.get(".cmdline")?.content;
   if (!content) return undefined;
   return content.read(0, Math.min(content.sizeBytes, MAX_COMMAND_LINE_BYTES)).toString("latin1").split("\0")[0];
+}
+
+function hasItsOwn(path: string): CvmError {
+  return new CvmError("usage", `cannot lint "${path}": expected a kernel, for --initrd and --command-line, got a UKI`, {
+    hint: "a UKI has an initrd and a command line of its own",
+  });
+}
+
+function isNeither(path: string, kind: string): CvmError {
+  return new CvmError("no-image", `cannot lint "${path}": expected a UKI or a kernel, got kind ${kind}`, {
+    hint: "an add-on is looked at with the UKI that it is for",
+  });
 }

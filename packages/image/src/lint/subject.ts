@@ -22,6 +22,8 @@ export interface Subject {
   hasCommandLine: boolean;
   /** Of each way to boot it: its own first, then those of its profiles. */
   commandLines: readonly KernelParameters[];
+  /** It is a kernel alone, and its host says what it is started with. */
+  isKernel?: boolean;
   /** What its initrd unpacks to. */
   tree?: FileTree;
   platforms?: readonly LintPlatform[];
@@ -37,9 +39,13 @@ export type Need = "tree" | "platforms" | "profile";
 export type Known<N extends Need> = Subject & Required<Pick<Subject, N>>;
 
 /** Where a command line is said: in the profile of an image that was built here, else in its section. */
-export function commandLinePlace({ profile }: Subject, { index, word }: { index: number; word?: string }): Place {
+export function commandLinePlace(
+  { profile, isKernel }: Subject,
+  { index, word }: { index: number; word?: string },
+): Place {
   const detail = word === undefined ? {} : { detail: word };
   if (profile && index === 0) return { kind: "setting", name: "Content.KernelCommandLine", ...detail };
+  if (isKernel) return { kind: "setting", name: "--command-line", ...detail };
   const name = index === 0 ? ".cmdline" : `.cmdline of profile ${index}`;
   return { kind: "section", name, ...detail };
 }
