@@ -80,7 +80,7 @@ function flagsOf(parts: readonly Part[]): string[] {
 }
 
 /** A folder with systemd-measure in it, which runs with its own libraries. */
-function makeTools(root: DebianRoot, folder: string): string {
+export function makeTools(root: DebianRoot, folder: string): string {
   const tools = join(folder, "tools");
   const script = join(tools, "systemd-measure");
   if (existsSync(script)) return tools;
