@@ -128,6 +128,15 @@ describe("lint", () => {
     ]);
   });
 
+  it("believes nothing beside an image that is named by its file", async () => {
+    const copy = join(scratch, "told/minimal");
+    mkdirSync(copy, { recursive: true });
+    copyFileSync(join(open.directory, "minimal.efi"), join(copy, "minimal.efi"));
+    writeFileSync(join(copy, "lint.json"), JSON.stringify({ ...open.lint, findings: [] }));
+    expect(rulesOf(await lintJson([copy]))).toEqual([]);
+    expect(rulesOf(await lintJson([join(copy, "minimal.efi")]), "error")).toEqual(["root-shell"]);
+  });
+
   it("lists what it cannot check without a platform, and on which it could", async () => {
     const uki = join(scratch, "other.efi");
     copyFileSync(join(closed.directory, "minimal.efi"), uki);
@@ -142,8 +151,10 @@ describe("lint", () => {
   it("looks anew at an image that is not the one that was built", async () => {
     const copy = join(scratch, "changed/minimal");
     mkdirSync(copy, { recursive: true });
-    copyFileSync(join(open.directory, "lint.json"), join(copy, "lint.json"));
     copyFileSync(join(closed.directory, "minimal.efi"), join(copy, "minimal.efi"));
+    copyFileSync(join(open.directory, "lint.json"), join(copy, "lint.json"));
+    expect(rulesOf(await lintJson([copy]), "error")).toEqual([]);
+    writeFileSync(join(copy, "lint.json"), `{"schema": "cvm-build.lint/1", "image": {}}`);
     expect(rulesOf(await lintJson([copy]), "error")).toEqual([]);
   });
 

@@ -1,12 +1,11 @@
-import { existsSync, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { statSync } from "node:fs";
+import { basename, resolve } from "node:path";
 import { type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
 import type { LoadedProfile } from "@cvm-build/profile";
 import { bootPhases } from "@cvm-build/rootfs";
 import { measuredCompanions } from "../companions.ts";
 import { type BuiltImage, findImage, type ImageChoice } from "../machine.ts";
 import { type NamedFile, openNamedFile } from "../named-file.ts";
-import { OutputDirectory } from "../output.ts";
 import type { Bootable } from "../platforms/bootable.ts";
 import { measureOnPlatforms } from "../platforms/measure.ts";
 import { Memo } from "../platforms/memo.ts";
@@ -45,48 +44,52 @@ const NO_PROFILE = "the profile that it was built from is not known: --profile";
  */
 export async function lintImage(request: LintRequest, surroundings: Surroundings): Promise<LintReport> {
   const { choice, platforms, variableStore } = request;
-  const built = imageOf(choice, surroundings);
+  const { path, built } = imageOf(choice, surroundings);
   const loaded = "selection" in choice ? loadSelection(choice.selection, surroundings) : undefined;
   using files = new DisposableStack();
-  const open = (path: string, what: NamedFile) =>
-    files.use(openNamedFile(resolve(surroundings.invocationDirectory, path), what));
-  const image = open(built.uki, "image");
+  const open = (file: string, what: NamedFile) =>
+    files.use(openNamedFile(resolve(surroundings.invocationDirectory, file), what));
+  const image = open(path, "image");
   const sha256 = sourceSha256(image);
   const isElsewhere = platforms.length > 0 || variableStore !== undefined;
-  const known = isElsewhere ? undefined : storedReport(built, sha256);
+  const known = isElsewhere || !built ? undefined : storedReport(built, sha256);
   if (known) return loaded ? locateFindings(known, loaded.settings) : known;
   const initrd = request.initrd === undefined ? undefined : open(request.initrd, "initrd");
   const { commandLine } = request;
   const seen = readBootImage(
-    { path: built.uki, image },
+    { path, image },
     { ...(initrd && { initrd }), ...(commandLine !== undefined && { commandLine }) },
   );
   const report = runRules(await subjectOf(seen, { request, loaded, surroundings }), {
-    id: basename(built.uki),
+    id: basename(path),
     sha256,
   });
   return loaded ? locateFindings(report, loaded.settings) : report;
 }
 
-/** A file is an image, whatever it is called. */
-function imageOf(choice: ImageChoice, surroundings: Surroundings): BuiltImage {
+/** The file that is meant, and what its build left, unless the file itself was named: then nothing beside it counts. */
+function imageOf(choice: ImageChoice, surroundings: Surroundings): { path: string; built?: BuiltImage } {
   if ("image" in choice) {
     const path = resolve(surroundings.invocationDirectory, choice.image);
-    const directory = dirname(path);
-    const output = new OutputDirectory(dirname(directory), basename(directory));
-    if (existsSync(path) && statSync(path).isFile()) return { output, uki: path };
+    if (statSync(path, { throwIfNoEntry: false })?.isFile()) return { path };
   }
-  return findImage(choice, surroundings);
+  const built = findImage(choice, surroundings);
+  return { path: built.uki, built };
 }
 
 /** What the build of this very image found. */
 function storedReport({ output }: BuiltImage, sha256: Sha256Hex): LintReport | undefined {
   if (output.read(LINT_FILE) === undefined) return undefined;
-  const report = output.readJson<LintReport>(LINT_FILE);
-  if (report.image?.sha256 !== sha256) return undefined;
+  const report = output.readJson<Partial<LintReport>>(LINT_FILE);
+  if (!isWhole(report) || report.image.sha256 !== sha256) return undefined;
   const seen = new Set([...report.checked, ...report.notChecked.map(({ rule }) => rule)]);
   const later = RULES.filter(({ id }) => !seen.has(id)).map(({ id }) => ({ rule: id, reason: LATER_RULE }));
   return { ...report, notChecked: [...report.notChecked, ...later] };
+}
+
+function isWhole(report: Partial<LintReport>): report is LintReport {
+  const { schema, image, findings, checked, notChecked } = report;
+  return schema === "cvm-build.lint/1" && image !== undefined && [findings, checked, notChecked].every(Array.isArray);
 }
 
 async function subjectOf(

@@ -52,11 +52,11 @@ export const DEVICE_RULES = [
   rule({
     id: "share-modules",
     severity: "note",
-    host: "offer folders by 9p or virtiofs, for which the kernel has modules; nothing mounts one by itself",
+    host: "offer folders by 9p or virtiofs, for which the image has modules; nothing mounts one by itself",
     registers: "in none",
     fix: "leave the modules out: KernelModules=-9p -9pnet_virtio -virtiofs",
     needs: ["tree"],
-    find: ({ tree }) => shareModules(tree).map((path) => filePlace(path)),
+    find: ({ tree }) => shareModules(tree),
   }),
   rule({
     id: "network-time",
@@ -97,7 +97,7 @@ export const DEVICE_RULES = [
   rule({
     id: "disk-without-policy",
     severity: "note",
-    host: "do nothing with the data disk, and neither can the image: its TPM keeps keys for signed policies, and the image has none",
+    host: "count on the data disk staying closed: its key is kept for signed policies of PCR 11, and the image carries none",
     registers: "in none",
     fix: "set SignExpectedPcr=yes and SignExpectedPcrKey= in [Validation], or Key=runtime in [Storage]",
     needs: ["profile"],
@@ -135,10 +135,11 @@ function shareMounts(tree: FileTree): Place[] {
   return [...listed.map((line) => filePlace("/etc/fstab", line)), ...units];
 }
 
-function shareModules(tree: FileTree): string[] {
+/** Of what is built in nothing is said: virtiofs is in most kernels, and does nothing unless it is mounted. */
+function shareModules(tree: FileTree): Place[] {
   return tree.list("/usr/lib/modules").flatMap((release) => {
-    const kernel = `/usr/lib/modules/${release}/kernel`;
-    return [...tree.entries(kernel)].flatMap(([path]) => (SHARE_MODULES.test(path) ? [path] : []));
+    const paths = [...tree.entries(`/usr/lib/modules/${release}/kernel`)].map(([path]) => path);
+    return paths.filter((path) => SHARE_MODULES.test(path)).map((path) => filePlace(path));
   });
 }
 

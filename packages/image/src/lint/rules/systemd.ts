@@ -40,7 +40,7 @@ export const SYSTEMD_RULES = [
     id: "gpt-auto-root",
     severity: "warning",
     host: "attach a disk whose root partition is mounted and started, by its type alone",
-    registers: "in none but, with a stub that measures it, PCR 5 of the disk's partition table",
+    registers: "in none: PCR 5 is of the disk that firmware boots from alone",
     fix: "add systemd.gpt_auto=no to KernelCommandLine=, or remove systemd-gpt-auto-generator with RemoveFiles=",
     needs: ["tree"],
     find: (subject) => (isInitrd(subject.tree) ? gptAuto(subject) : []),
