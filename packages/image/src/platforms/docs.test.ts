@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bytesSource } from "@cvm-build/bytes";
 import type { Prediction, Unpredicted } from "@cvm-build/measure";
+import { platformJsonSchema } from "@cvm-build/profile";
 import { describe, expect, it, test } from "vitest";
 import { makeKernel, makeStub } from "../../../uki/src/pe/pe.fixture.ts";
 import type { Bootable } from "./bootable.ts";
@@ -85,6 +86,14 @@ describe("pages of platforms", () => {
     const table = readFileSync(join(docs, "registers.md"), "utf8").split("\n<!-- shipped", 1).join();
     expect(names.filter((name) => !table.includes(`\`${name}\``))).toEqual([]);
   });
+});
+
+test("the page of the language has every key of the schema", () => {
+  const page = readFileSync(join(docs, "platform-language.md"), "utf8");
+  const { properties } = platformJsonSchema() as { properties: Record<string, { properties?: object }> };
+  const keys = Object.entries(properties).flatMap(([key, { properties: own }]) => (own ? Object.keys(own) : [key]));
+  expect(keys.length).toBeGreaterThan(30);
+  expect(keys.filter((key) => !new RegExp(`^\\|.*\\b${key}\\b.*\\|`, "m").test(page))).toEqual([]);
 });
 
 test("the page lists what each platform predicts as it is (vitest -u writes it)", async () => {
