@@ -301,20 +301,28 @@ const CASES: Record<string, { fires: Subject[]; silent: Subject[] }> = {
     ),
   },
   "emergency-shell": {
-    fires: trees(
-      { ...WITH_PASSWORD, ...EMERGENCY },
-      {
-        ...LOCKED,
-        ...EMERGENCY,
-        [`${UNITS}/emergency.service.d/a.conf`]: "[Service]\nEnvironment=SYSTEMD_SULOGIN_FORCE=1\n",
-      },
-      { "/bin/sh": "elf", [`${UNITS}/rescue.service`]: "[Service]\nExecStart=/bin/sh\nStandardInput=tty-force\n" },
-    ),
-    silent: trees(
-      { ...LOCKED, ...EMERGENCY },
-      { ...WITH_PASSWORD, ...EMERGENCY, "/etc/systemd/system/emergency.service": MASKED },
-      { ...WITH_PASSWORD, [`${UNITS}/emergency.service`]: "[Service]\nExecStart=/usr/bin/busybox sleep 10\n" },
-    ),
+    fires: [
+      ...trees(
+        { ...WITH_PASSWORD, ...EMERGENCY },
+        {
+          ...LOCKED,
+          ...EMERGENCY,
+          [`${UNITS}/emergency.service.d/a.conf`]: "[Service]\nEnvironment=SYSTEMD_SULOGIN_FORCE=1\n",
+        },
+        { "/bin/sh": "elf", [`${UNITS}/rescue.service`]: "[Service]\nExecStart=/bin/sh\nStandardInput=tty-force\n" },
+      ),
+      subjectOf({ cmdline: "rd.shell=1", files: { "/usr/bin/dracut-emergency": "#!" } }),
+      subjectOf({ cmdline: "quiet", files: { "/scripts/functions": "#!/bin/sh\npanic()\n{\n" } }),
+    ],
+    silent: [
+      ...trees(
+        { ...LOCKED, ...EMERGENCY },
+        { ...WITH_PASSWORD, ...EMERGENCY, "/etc/systemd/system/emergency.service": MASKED },
+        { ...WITH_PASSWORD, [`${UNITS}/emergency.service`]: "[Service]\nExecStart=/usr/bin/busybox sleep 10\n" },
+      ),
+      subjectOf({ cmdline: "rd.shell=0", files: { "/usr/bin/dracut-emergency": "#!" } }),
+      subjectOf({ cmdline: "panic=10", files: { "/scripts/functions": "#!/bin/sh\npanic()\n{\n" } }),
+    ],
   },
   "guest-agent": {
     fires: trees({ "/usr/sbin/qemu-ga": "elf" }, { "/usr/bin/cloud-init": "#!" }),

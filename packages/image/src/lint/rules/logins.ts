@@ -1,12 +1,15 @@
 import type { FileTree } from "@cvm-build/fs-writer";
+import { findUnit } from "@cvm-build/rootfs";
 import { accountsOf, canLogIn } from "../accounts.ts";
 import type { Place } from "../finding.ts";
+import { isSwitchedOff, valueOf } from "../kernel-parameters.ts";
 import { rule } from "../rule.ts";
-import { filePlace } from "../subject.ts";
+import { filePlace, type Known } from "../subject.ts";
 import {
   hasFile,
   hasProgram,
   isStartable,
+  readText,
   type StartedUnit,
   startedUnits,
   type UnitCommand,
@@ -20,6 +23,10 @@ const GETTYS = /^(agetty|getty|mingetty|fgetty|login)$/;
 const GENERATED_GETTY = "serial-getty@.service";
 const GETTY_GENERATOR = "/usr/lib/systemd/system-generators/systemd-getty-generator";
 const EMERGENCY_UNITS = ["emergency.service", "rescue.service"];
+/** Where dracut's shell is, with systemd in the initrd and before the two directories were one. */
+const DRACUT_EMERGENCY = ["/usr/bin/dracut-emergency", "/bin/dracut-emergency"];
+/** What initramfs-tools calls where a boot fails. */
+const INITRAMFS_TOOLS = "/scripts/functions";
 const LOGIN_PROGRAMS = ["login", "sulogin", "sshd", "su"];
 
 /** Ways for whoever has the console, which is the host, to get in. */
@@ -76,10 +83,9 @@ export const LOGIN_RULES = [
     severity: "warning",
     host: "make the boot fail (with a disk that is missing, say) and get a root shell on the console",
     registers: "in none but PCR 11, where the phase sysinit or ready is then missing",
-    fix: "mask emergency.service and rescue.service, or put units in their place that start the machine again, or lock root",
+    fix: "mask emergency.service and rescue.service, or put units in their place that start the machine again, or lock root; in initrds of dracut add rd.shell=0, of initramfs-tools panic=10",
     needs: ["tree"],
-    find: ({ tree }) =>
-      EMERGENCY_UNITS.filter((name) => givesShell(tree, name)).map((name) => filePlace(unitPath(name))),
+    find: (subject) => [...emergencyUnits(subject.tree), ...initrdShells(subject)],
   }),
 ];
 
@@ -109,6 +115,23 @@ function isGetty(tree: FileTree, { program, args }: UnitCommand): boolean {
   return GETTYS.test(name) && hasProgram(tree, program);
 }
 
+function emergencyUnits(tree: FileTree): Place[] {
+  return EMERGENCY_UNITS.filter((name) => givesShell(tree, name)).map((name) =>
+    filePlace(findUnit(tree, name) ?? name),
+  );
+}
+
+/** Scripts that start a shell where an initrd fails, unless the command line says otherwise. */
+function initrdShells({ tree, commandLines }: Known<"tree">): Place[] {
+  const dracut = DRACUT_EMERGENCY.filter((path) => hasFile(tree, path));
+  const isDracutOpen = commandLines.some((parameters) => !isSwitchedOff(parameters, "rd.shell"));
+  const isDebian = /^panic\(\)/m.test(readText(tree, INITRAMFS_TOOLS) ?? "");
+  const isDebianOpen = commandLines.some((parameters) => !valueOf(parameters, "panic"));
+  return [...(isDracutOpen ? dracut.slice(0, 1) : []), ...(isDebian && isDebianOpen ? [INITRAMFS_TOOLS] : [])].map(
+    (path) => filePlace(path),
+  );
+}
+
 /** Whether a unit of an emergency ends in a shell that somebody can use. */
 function givesShell(tree: FileTree, unit: string): boolean {
   if (!isStartable(tree, unit)) return false;
@@ -123,10 +146,6 @@ function givesShell(tree: FileTree, unit: string): boolean {
 
 function unitPlace({ name, link }: StartedUnit): Place {
   return filePlace(link, name);
-}
-
-function unitPath(name: string): string {
-  return `/usr/lib/systemd/system/${name}`;
 }
 
 function baseName(path: string): string {
