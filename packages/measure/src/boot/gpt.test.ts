@@ -1,7 +1,12 @@
-import { FormatError } from "@cvm-build/bytes";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { FormatError, sha256Hex } from "@cvm-build/bytes";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { gptEventData } from "./gpt.ts";
+
+const vectors = join(import.meta.dirname, "../../../../../shared/vectors/qemu-boots");
 
 /** LBA 0 to 33 of a disk with entries in the places that are named. */
 function makeDisk(used: number[], header: { count?: number; entryBytes?: number; lba?: number } = {}): Buffer {
@@ -50,5 +55,30 @@ describe("gptEventData", () => {
       }),
       { seed: 1 },
     );
+  });
+});
+
+describe.skipIf(!existsSync(vectors))("gptEventData of real disks", () => {
+  interface Run {
+    name: string;
+    disk?: { gpt: string };
+  }
+  const runs = existsSync(vectors) ? (JSON.parse(readFileSync(join(vectors, "runs.json"), "utf8")) as Run[]) : [];
+  const booted = runs.flatMap(({ name, disk }) => (disk ? [[name, disk.gpt] as const] : []));
+  const dataOf = (name: string) => gptEventData(gunzipSync(readFileSync(join(vectors, "gpt", name))));
+
+  it.each(booted)("is what firmware measured: %s", (name, gpt) => {
+    const events = JSON.parse(readFileSync(join(vectors, "runs", `${name}.events.json`), "utf8")) as {
+      type: string;
+      sha256: string;
+    }[];
+    const digests = events.filter(({ type }) => type === "EV_EFI_GPT_EVENT").map(({ sha256 }) => sha256);
+    expect(digests).toEqual([sha256Hex(dataOf(gpt))]);
+  });
+
+  it("has one entry for the one partition that each has", () => {
+    const all = readdirSync(join(vectors, "gpt"));
+    expect(all).toHaveLength(14);
+    for (const name of all) expect([name, dataOf(name).readUInt32LE(92)]).toEqual([name, 1]);
   });
 });
