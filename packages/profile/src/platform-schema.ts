@@ -18,7 +18,7 @@ export function platformJsonSchema(): Record<string, unknown> {
 }
 
 /** How firmware comes to the image. */
-export const BOOT_PATHS = ["esp", "systemd-boot", "kernel-uki", "kernel-bzimage"] as const;
+export const BOOT_PATHS = ["esp", "systemd-boot", "kernel-uki", "kernel-bzimage", "grub"] as const;
 /** What protects a guest from its host. */
 export const TEE_KINDS = ["tdx", "sev-snp", "sev-es", "sev"] as const;
 /** Who starts the guest, as its launch is measured. */
@@ -70,11 +70,17 @@ function makePlatformSchema(z: typeof Zod) {
     smbiosStrings: list(text("a string")).optional().describe("SMBIOS type 11, which systemd-stub reads."),
   });
   const loader = mapping({
-    file: path.describe("systemd-boot, which firmware starts."),
-    configuration: path.optional().describe("Its loader.conf."),
+    file: path.describe("systemd-boot or GRUB, which firmware starts."),
+    configuration: path.optional().describe("Its loader.conf or grub.cfg."),
     ukiPath: text("an absolute path", /^\/[^\0]*$/)
       .optional()
-      .describe("Where the UKI that it starts is on the partition. Default: /EFI/Linux/image.efi."),
+      .describe("Where the UKI that systemd-boot starts is on the partition. Default: /EFI/Linux/image.efi."),
+    kernelPath: text("an absolute path", /^\/[^\0]*$/)
+      .optional()
+      .describe("How grub.cfg names the kernel. Default: /vmlinuz."),
+    initrdPath: text("an absolute path", /^\/[^\0]*$/)
+      .optional()
+      .describe("How grub.cfg names the initrd. Default: /initrd.img."),
   });
   const disk = mapping({
     partitions: text('"none", or the path of a disk image')
@@ -113,7 +119,7 @@ function makePlatformSchema(z: typeof Zod) {
     boot: oneOf(BOOT_PATHS).optional().describe("How firmware comes to the image. Default: esp."),
     firmware: firmware.optional(),
     machine: machine.optional(),
-    loader: loader.optional().describe("What starts the UKI, where boot is systemd-boot."),
+    loader: loader.optional().describe("What starts the image, where boot is systemd-boot or grub."),
     disk: disk.optional(),
     tpm: yesOrNo.optional().describe("Whether it has a TPM, of whatever kind. Default: true."),
     tee: oneOf(TEE_KINDS).optional().describe("What protects the guest from its host."),

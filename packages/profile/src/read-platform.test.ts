@@ -25,6 +25,9 @@ describe("parsePlatform", () => {
     ["description: x\nmachine:\n  memory: lots\n", "expected a size such as 512M or 2G"],
     ["description: x\nsnp:\n  kernelHashes: true\n", "expected tee: sev-snp beside it, got no tee"],
     ["description: x\ntee: sev-snp\ntdx: {}\n", "expected tee: tdx beside it, got sev-snp"],
+    ["description: x\nboot: systemd-boot\n", "expected loader: beside it, got systemd-boot"],
+    ["description: x\nloader:\n  file: a.efi\n", "expected boot: systemd-boot or grub beside it, got esp"],
+    ["description: x\nboot: grub\nloader:\n  file: a.efi\n", "expected configuration: in it, which GRUB measures"],
     ["description: x\nunpredicted:\n  pcr24: no\n", "expected"],
     ["description: x\nfirmwares: {}\n", 'got the unknown key "firmwares"'],
   ])("refuses %j", (text, message) => {

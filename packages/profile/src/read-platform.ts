@@ -42,12 +42,11 @@ export function parsePlatform(text: string, path: string): PlatformDeclaration {
 
 /** What is said of a TEE that the platform has not would be passed over in silence. */
 function checkAgreement({ boot = "esp", loader, tee, tdx, snp }: WrittenPlatform, document: YamlDocument): void {
-  if ((boot === "systemd-boot") !== (loader !== undefined)) {
-    throw document.fault(
-      loader ? ["loader"] : ["boot"],
-      loader ? "boot: systemd-boot beside it" : "loader: beside it",
-      { got: boot },
-    );
+  const hasLoader = boot === "systemd-boot" || boot === "grub";
+  if (hasLoader && !loader) throw document.fault(["boot"], "loader: beside it", { got: boot });
+  if (!hasLoader && loader) throw document.fault(["loader"], "boot: systemd-boot or grub beside it", { got: boot });
+  if (boot === "grub" && loader?.configuration === undefined) {
+    throw document.fault(["loader"], "configuration: in it, which GRUB measures", { got: "none" });
   }
   if (tdx && tee !== "tdx") throw document.fault(["tdx"], "tee: tdx beside it", { got: tee ?? "no tee" });
   if (snp && tee !== "sev-snp") throw document.fault(["snp"], "tee: sev-snp beside it", { got: tee ?? "no tee" });

@@ -4,11 +4,13 @@ import {
   type BootPath,
   DigestMemo,
   type EspFile,
+  type GrubPath,
   pcrOf,
   predictBoot,
   predictPcr0,
   type Prediction,
   predictTpmBesideTdx,
+  type SystemdBootPath,
   tcgCpu,
   withPcr0,
 } from "@cvm-build/measure";
@@ -113,32 +115,49 @@ function bootKey({ path, machine, firmware }: Boot): string {
   return JSON.stringify([firmware, others, path.kind === "kernel-bzimage" ? memoryBytes : undefined]);
 }
 
-function pathOf({ declaration, loader }: ReadyPlatform, bootable: Bootable): BootPath {
-  const { boot = "esp" } = declaration;
+function pathOf(platform: ReadyPlatform, bootable: Bootable): BootPath {
   const { image, initrd, commandLine, companions } = bootable;
   const passed = commandLine !== undefined && { commandLine };
-  switch (boot) {
+  switch (platform.declaration.boot ?? "esp") {
     case "esp":
       return { kind: "esp", uki: image, companions, ...passed };
     case "kernel-uki":
       return { kind: "kernel-uki", uki: image, ...passed };
     case "kernel-bzimage":
       return { kind: "kernel-bzimage", kernel: image, ...(initrd && { initrd }), ...passed };
-    case "systemd-boot": {
-      assert(loader, "a platform that boots through a loader names it");
-      const { file, configuration, ukiPath = "/EFI/Linux/image.efi" } = loader;
-      const beside = companions.map((companion) => besideUki(companion, ukiPath));
-      const loaderConf = configuration && { path: "/loader/loader.conf", content: bytesSource(configuration.bytes) };
-      return {
-        kind: "systemd-boot",
-        loader: bytesSource(file.bytes),
-        uki: image,
-        ukiPath,
-        companions: loaderConf ? [loaderConf, ...beside] : beside,
-        ...passed,
-      };
-    }
+    case "systemd-boot":
+      return { ...systemdBootPath(platform, bootable), ...passed };
+    case "grub":
+      return grubPath(platform, bootable);
   }
+}
+
+function systemdBootPath({ declaration, loader }: ReadyPlatform, { image, companions }: Bootable): SystemdBootPath {
+  assert(loader, "a platform that boots through a loader names it");
+  const { file, configuration } = loader;
+  const { ukiPath = "/EFI/Linux/image.efi" } = declaration.loader ?? {};
+  const beside = companions.map((companion) => besideUki(companion, ukiPath));
+  const loaderConf = configuration && { path: "/loader/loader.conf", content: bytesSource(configuration.bytes) };
+  return {
+    kind: "systemd-boot",
+    loader: bytesSource(file.bytes),
+    uki: image,
+    ukiPath,
+    companions: loaderConf ? [loaderConf, ...beside] : beside,
+  };
+}
+
+function grubPath({ declaration, loader }: ReadyPlatform, { image, initrd }: Bootable): GrubPath {
+  assert(loader?.configuration, "a platform that boots through GRUB names its configuration");
+  const { file, configuration } = loader;
+  const { kernelPath = "/vmlinuz", initrdPath = "/initrd.img" } = declaration.loader ?? {};
+  return {
+    kind: "grub",
+    loader: bytesSource(file.bytes),
+    configuration: { path: "/boot/grub/grub.cfg", content: bytesSource(configuration.bytes) },
+    kernel: { path: kernelPath, content: image },
+    ...(initrd && { initrd: { path: initrdPath, content: initrd } }),
+  };
 }
 
 /** A file beside a UKI of removable media, beside one at another place. */

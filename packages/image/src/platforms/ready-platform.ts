@@ -21,8 +21,8 @@ export interface ReadyPlatform {
   /** A raw SVSM below firmware and its variables. */
   svsm?: NamedBytes;
   igvm?: NamedBytes;
-  /** systemd-boot, and its configuration. */
-  loader?: { file: NamedBytes; configuration?: NamedBytes; ukiPath?: string };
+  /** systemd-boot or GRUB, and its configuration. */
+  loader?: { file: NamedBytes; configuration?: NamedBytes };
   /** The partition table of the disk that firmware boots from, or that there is none. */
   gpt?: Buffer | "none";
   /** The log of a TD on a machine like it, for what the host decides. */
@@ -96,11 +96,10 @@ function readVariables(
   return secureBootVariablesOf(readVariableStore(source), { supported });
 }
 
-function readLoader({ file, configuration, ukiPath }: NonNullable<PlatformDeclaration["loader"]>) {
+function readLoader({ file, configuration }: NonNullable<PlatformDeclaration["loader"]>) {
   return {
     file: readNamed(file, "loader"),
     ...(configuration !== undefined && { configuration: readNamed(configuration, "loader") }),
-    ...(ukiPath !== undefined && { ukiPath }),
   };
 }
 
