@@ -92,8 +92,9 @@ function isKnown({ digests }: MeasuredEvent): boolean {
 async function buildOf({
   declaration,
   firmware,
+  memo,
 }: ReadyPlatform): Promise<Pick<TdBoot["firmware"], "build" | "measuresCc">> {
-  const told = firmware && (await identifyTdFirmware(firmware.bytes));
+  const told = firmware && (await memo.once("modules", () => identifyTdFirmware(firmware.bytes)));
   const { build: declared, measuresCc = told?.measuresCc } = declaration.firmware ?? {};
   const build = declared === "td-shim" ? undefined : declared;
   return { build: build ?? told?.build ?? "OvmfPkgX64", ...(measuresCc !== undefined && { measuresCc }) };
