@@ -5,6 +5,7 @@ import type {
   EventSource,
   RegisterName,
   RegisterValues,
+  TdOwnerValues,
   Unmeasured,
 } from "@cvm-build/measure";
 
@@ -27,6 +28,8 @@ export interface PlatformMeasurements {
   alternatives?: Alternative[];
   /** Add-ons that Secure Boot does not let start, and which then have no effect. */
   refused: { path: string; reason: string }[];
+  /** What whoever starts the TD has its quotes repeat; absent where the platform says nothing of it. */
+  owner?: TdOwnerValues;
   /** Images that take part in the boot and leave no trace in a register. */
   unmeasured?: Unmeasured[];
   events: PublishedEvent[];

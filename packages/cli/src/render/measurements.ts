@@ -29,7 +29,7 @@ export function renderPlatform(platform: PlatformMeasurements, painter: Painter)
   return [
     renderUnpredicted(unpredicted, painter),
     ...[...refused, ...unmeasured].map(({ path, reason }) => `${painter("yellow", `${path}:`)} ${reason}\n`),
-    `${painter("bold", name)} ${bank ?? ""}${elsewhere}\n`,
+    `${painter("bold", name)}${bank === undefined ? "" : ` ${bank}`}${elsewhere}\n`,
     renderTable(
       [{ heading: "" }, { heading: "" }, { heading: "" }],
       [...registerRows(platform, painter), ...alternatives.flatMap((each) => rowsOf(each, painter)), ...ofPhases],
@@ -84,7 +84,13 @@ function renderMatrix(platforms: readonly PlatformMeasurements[], painter: Paint
         painter("green", tables[index]?.get(register) ?? "not predicted"),
       ]),
   );
+  const reasons = platforms.flatMap(({ unpredicted }) => unpredicted);
+  const different = reasons.filter(
+    ({ register, reason }, index) =>
+      index === reasons.findIndex((each) => each.register === register && each.reason === reason),
+  );
   return [
+    renderUnpredicted(different, painter),
     same.length > 0 ? `${painter("bold", `on all ${platforms.length} machines`)}\n` : "",
     renderTable([{ heading: "" }, { heading: "" }], same),
     renderTable([{ heading: "" }, { heading: "" }, { heading: "" }], rows),
@@ -119,7 +125,19 @@ export function renderUnpredicted(unpredicted: PlatformMeasurements["unpredicted
 }
 
 /** What the image's publisher decides, and nobody else; and what of a TEE is worth a reason. */
-const OF_THE_IMAGE = ["pcr4", "pcr9", "pcr11", "pcr12", "pcr13", "mrtd", "rtmr0", "rtmr1", "rtmr2", "launchDigest"];
+const OF_THE_IMAGE = [
+  "pcr4",
+  "pcr9",
+  "pcr11",
+  "pcr12",
+  "pcr13",
+  "mrtd",
+  "rtmr0",
+  "rtmr1",
+  "rtmr2",
+  "rtmr3",
+  "launchDigest",
+];
 
 const MEANINGS: Readonly<Record<string, string>> = {
   mrtd: "firmware",

@@ -44,22 +44,26 @@ export function explainFile(contents: Contents, path: string): FileExplanation {
       ...(alike.length > 0 && { hint: `it has ${alike.join(", ")}` }),
     });
   }
+  const initrdBytes = contents.manifest.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const named = packageOfOrigin(contents.manifest, last.segment.origin);
   return {
     file: last.file,
     segment: { ...last.segment, ...(named && { package: named }) },
     replaced: found.slice(0, -1).map(({ segment }) => segment.origin),
     events: contents.measurements.platforms.flatMap(({ name, events }) =>
-      events.filter(holdsInitrd).map(({ register, label }) => ({ platform: name, register, label })),
+      events
+        .filter((event) => holdsInitrd(event, initrdBytes))
+        .map(({ register, label }) => ({ platform: name, register, label })),
     ),
   };
 }
 
-/** Whether the initrd is among what an event measures: by itself, or in the image that firmware started. */
-function holdsInitrd({ source, label, type }: PublishedEvent): boolean {
+/** Whether the initrd is among what an event measures: by itself, or in the image that firmware started, which is larger. */
+function holdsInitrd({ source, label, type, content }: PublishedEvent, initrdBytes: number): boolean {
   if (source.section === ".initrd") return !label.endsWith("(name)");
   if (type === "PAGE_TYPE_NORMAL" && label.startsWith("SNP_KERNEL_HASHES")) return true;
-  return type === "EV_EFI_BOOT_SERVICES_APPLICATION" && source.section === undefined && source.package === undefined;
+  const isWhole = content === undefined || content.sizeBytes > initrdBytes;
+  return type === "EV_EFI_BOOT_SERVICES_APPLICATION" && source.section === undefined && isWhole;
 }
 
 function findFile(contents: Contents, path: string): { found: Found[]; alike: string[] } {

@@ -22,7 +22,7 @@ export const encodeFlashtestations: EncodeExport = async ({ measurements: { imag
   const id = (fields: readonly string[]) =>
     `0x${Buffer.from(keccak256(Buffer.from(fields.join(""), "hex"))).toString("hex")}`;
   const workloads = platforms.flatMap((platform) => {
-    const fields = reportFields(platform, tdx);
+    const fields = reportFields(platform, { ...platform.owner, ...tdx });
     return combinations(platform).map((registers) => {
       const measured = [...registerValues(platform.name, registers), fields.mrConfigId];
       return {

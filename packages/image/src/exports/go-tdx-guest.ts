@@ -21,8 +21,9 @@ const AFTER_MR_TD = [
  * empty one is not looked at. TDs that can be debugged are refused.
  * @see google/go-tdx-guest, proto/checkconfig.proto and validate/validate.go
  */
-export const encodeGoTdxGuest: EncodeExport = ({ measurements: { image }, platforms }, { tdx = {} }) =>
+export const encodeGoTdxGuest: EncodeExport = ({ measurements: { image }, platforms }, details) =>
   platforms.flatMap((platform) => {
+    const tdx = { ...platform.owner, ...details.tdx };
     const rtmrs = platform.registers.filter(({ name }) => name !== "mrtd");
     const choices = combinations({ ...platform, registers: rtmrs });
     return choices.map((registers, index) => {

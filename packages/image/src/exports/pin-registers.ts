@@ -71,8 +71,8 @@ function wholePlatform(measured: PlatformMeasurements, carried: readonly Registe
 }
 
 function pinnedPlatform(measured: PlatformMeasurements, registers: readonly PinnedRegister[]): PinnedPlatform {
-  const { name, events, unmeasured = [] } = measured;
-  return { name, traits: traitsOf(measured), registers, events, unmeasured };
+  const { name, events, owner, unmeasured = [] } = measured;
+  return { name, traits: traitsOf(measured), registers, events, unmeasured, ...(owner && { owner }) };
 }
 
 /** The values that a register may legally have: none where it is not predicted. */

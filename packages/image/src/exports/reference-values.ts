@@ -69,6 +69,8 @@ export interface PinnedPlatform {
   traits: PlatformTraits;
   registers: readonly PinnedRegister[];
   events: readonly PublishedEvent[];
+  /** What the TD's quotes repeat of what whoever starts it says. */
+  owner?: Pick<TdxFields, "mrConfigId" | "mrOwner" | "mrOwnerConfig">;
   /** What starts without leaving a trace in a register of the TPM. */
   unmeasured: readonly { path: string; reason: string }[];
 }

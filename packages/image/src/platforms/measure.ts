@@ -1,4 +1,4 @@
-import type { Prediction } from "@cvm-build/measure";
+import { type Prediction, tdOwnerValues } from "@cvm-build/measure";
 import type { PlatformMeasurements } from "../measurements.ts";
 import type { Bootable } from "./bootable.ts";
 import { predictPlatform } from "./predict-platform.ts";
@@ -12,7 +12,12 @@ export async function measureOnPlatforms(
 ): Promise<PlatformMeasurements[]> {
   const measured: PlatformMeasurements[] = [];
   for (const platform of platforms) {
-    measured.push(platformMeasurements(platform.declaration.name, await predictPlatform(platform, bootable, options)));
+    const { name, tdx } = platform.declaration;
+    const owner = tdx?.mrConfigId ?? tdx?.mrOwner ?? tdx?.mrOwnerConfig;
+    measured.push({
+      ...platformMeasurements(name, await predictPlatform(platform, bootable, options)),
+      ...(tdx && owner !== undefined && { owner: tdOwnerValues(tdx) }),
+    });
   }
   return measured;
 }

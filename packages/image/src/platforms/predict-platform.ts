@@ -66,8 +66,10 @@ async function addPcr0(prediction: Prediction, { declaration, firmware, memo }: 
       machine: {
         ...{ type: machine.type ?? "q35", memoryBytes, vcpus: cpus, qemuVersion: version },
         guest: tee === undefined ? "plain" : tee === "tdx" ? "tdx" : "sev",
+        bootsFrom: isFromDisk(declaration) ? "disk" : "kernel",
         ...(cpu && { cpu }),
         ...(accelerator && { accelerator }),
+        ...(machine.suspend !== undefined && { hasS3: machine.suspend }),
       },
       banks,
     }),
@@ -107,6 +109,10 @@ function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads:
     ...options,
     memo: bootable.memo.once(`digests ${path.kind}`, () => new DigestMemo()),
   };
+}
+
+function isFromDisk({ boot }: PlatformDeclaration): boolean {
+  return boot !== "kernel-uki" && boot !== "kernel-bzimage";
 }
 
 /** Equal for machines of one platform on which a TPM holds the same: memory is in no other measurement than a kernel's. */

@@ -84,14 +84,18 @@ export function firmwareRelease({ declaration, firmware }: ReadyPlatform): strin
 }
 
 function readVariables(
-  { firmware: facts }: PlatformDeclaration,
+  { firmware: facts, tee }: PlatformDeclaration,
   { variableStore, ovmf }: { variableStore: string | undefined; ovmf: Ovmf | undefined },
 ): SecureBootVariables | undefined {
   const supported = facts?.secureBootSupport ?? ovmf?.build?.hasSecureBoot ?? true;
   const path = facts?.variables ?? variableStore;
-  if (path === undefined) {
-    return facts?.noKeys === true ? { SecureBoot: Buffer.from(supported ? [0] : []) } : undefined;
-  }
+  if (path !== undefined) return readStore(path, supported);
+  if (facts?.noKeys === true) return { SecureBoot: Buffer.from(supported ? [0] : []) };
+  // OVMF of a TD brings its variables, which are measured with it.
+  return tee === "tdx" && ovmf?.build && facts?.file !== undefined ? readStore(facts.file, supported) : undefined;
+}
+
+function readStore(path: string, supported: boolean): SecureBootVariables {
   using source = openNamedFile(path, "variable store");
   return secureBootVariablesOf(readVariableStore(source), { supported });
 }

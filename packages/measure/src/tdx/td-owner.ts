@@ -18,7 +18,7 @@ const UNSET = "00".repeat(48);
  * Values as a platform names them: those that are not given are zero, as VMMs have it.
  * @throws CvmError `platform` where one is not 48 bytes in hex
  */
-export function tdOwnerValues(given: Partial<TdOwnerValues>): TdOwnerValues {
+export function tdOwnerValues(given: { [Name in keyof TdOwnerValues]?: string | undefined }): TdOwnerValues {
   const value = (name: keyof TdOwnerValues) => {
     const text = (given[name] ?? UNSET).toLowerCase();
     if (VALUE.test(text)) return text;
