@@ -67,6 +67,7 @@ describe.skipIf(!canBoot)("PCR 0 against boots", () => {
           vcpus,
           qemuVersion,
           cpu: tcgCpu("max,-cx16")!,
+          bootsFrom: "nothing",
           accelerator: "tcg",
         },
       });

@@ -101,6 +101,8 @@ async function predictMachine(
       memoryBytes: memoryMiB * MIB,
       cpus,
       optionRoms: false,
+      // Machines with the management mode are started without it.
+      suspend: tools.firmware.smm !== true,
     },
     disk: { partitions: "none", readOnly: true },
   });

@@ -66,6 +66,7 @@ function makePlatformSchema(z: typeof Zod) {
       .optional()
       .describe("Of QEMU's -cpu, with its flags."),
     accelerator: oneOf(["tcg", "kvm"]).optional().describe("Who runs the guest's instructions."),
+    suspend: yesOrNo.optional().describe("Whether suspending to memory is offered. Default: yes, as QEMU does."),
     optionRoms: yesOrNo.optional().describe("Whether a device brings code for firmware, such as a network card's."),
     smbiosStrings: list(text("a string")).optional().describe("SMBIOS type 11, which systemd-stub reads."),
   });

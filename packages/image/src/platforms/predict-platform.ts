@@ -111,7 +111,7 @@ function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads:
   };
 }
 
-function isFromDisk({ boot }: PlatformDeclaration): boolean {
+function isFromDisk({ boot }: ReadyPlatform["declaration"]): boolean {
   return boot !== "kernel-uki" && boot !== "kernel-bzimage";
 }
 

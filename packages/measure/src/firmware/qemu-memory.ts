@@ -11,6 +11,8 @@ export interface FirmwareMachine {
   cpu?: FirmwareCpu;
   /** Whether suspending to memory is offered: `disable_s3=0`, QEMU's default. */
   hasS3?: boolean;
+  /** What it starts: QEMU offers firmware more files for a disk to boot from, and for a kernel. Default: not known. */
+  bootsFrom?: "nothing" | "disk" | "kernel";
   /** What protects the guest from its host. Default: `plain`, nothing. */
   guest?: "plain" | "tdx" | "sev";
   /** Who runs the guest's instructions. Default: not known. */

@@ -25,6 +25,8 @@ interface MemoryUse {
   highMemoryBlock: number;
   /** Size of the block that keeps the hole below 1 TiB of AMD's processors. */
   amdHoleBlock: number;
+  /** What is kept of each file that QEMU offers and that is not empty. */
+  offeredFile: number;
 }
 
 /** By the version that a build states. Debian's, with and without strict protection of memory. */
@@ -37,6 +39,7 @@ const MEMORY_USE: Readonly<Record<string, MemoryUse>> = {
     tableLimit: 0x1ff,
     highMemoryBlock: 0x30,
     amdHoleBlock: 0x30,
+    offeredFile: 0,
   },
   "2026.08+ds-2": {
     stackBelowEnd: 0x345000,
@@ -46,6 +49,7 @@ const MEMORY_USE: Readonly<Record<string, MemoryUse>> = {
     tableLimit: 0xfff,
     highMemoryBlock: 0x48,
     amdHoleBlock: 0x40,
+    offeredFile: 0x40,
   },
 };
 
@@ -130,8 +134,7 @@ export function smmRelocationPatches(
   if (!places || volumeAddress === undefined)
     return "its relocation of the management mode is not that of edk2 2025.02 to 2026.08";
   const interrupts = interruptsAt(machine);
-  if (!interrupts)
-    return "its volume holds where the first SMI interrupts, known under TCG of QEMU 7.2, and from 10.0 on, only";
+  if (!interrupts) return "its volume holds where the first SMI interrupts, known under TCG of QEMU 7.2 and 10.0 only";
   if (vcpus > MAX_VCPUS || maxVcpus !== vcpus)
     return `more than ${MAX_VCPUS} vCPUs, or such to be plugged in, were not verified`;
   if (!layout || layout.lowEnd < MIN_LOW_BYTES) return "this size of memory was not verified";
@@ -139,7 +142,9 @@ export function smmRelocationPatches(
   const bits = addressBits(cpu, layout);
   if (!VENDORS.includes(cpu.vendor) || bits === undefined)
     return "its use of memory with this processor was not verified";
-  const values = valuesOf(use, { machine, cpu, layout, bits });
+  const files = use.offeredFile === 0 ? 0 : offeredFiles(machine);
+  if (files === undefined) return "depends on whether it boots from a disk, or what QEMU hands over";
+  const values = valuesOf(use, { machine, cpu, layout, bits, files });
   return patchesOf(places, { ...values, volumeAddress, vcpus, interrupts });
 }
 
@@ -157,7 +162,21 @@ function interruptsAt({ accelerator, qemuVersion }: FirmwareMachine): Interrupts
   const [major = 0, minor = 0] = qemuVersion.split(".").map(Number);
   if (accelerator !== "tcg") return undefined;
   if (major === 7 && minor === 2) return "afterCall";
-  return major >= 10 ? "afterWrite" : undefined;
+  return major === 10 && minor === 0 ? "afterWrite" : undefined;
+}
+
+/** How many more files QEMU offers than to firmware alone: the order of devices to boot from, a ROM, the kernel. */
+function offeredFiles({ bootsFrom, qemuVersion }: FirmwareMachine): number | undefined {
+  switch (bootsFrom) {
+    case undefined:
+      return undefined;
+    case "nothing":
+      return 0;
+    case "disk":
+      return 1;
+    case "kernel":
+      return qemuVersion.startsWith("7.") ? 2 : 3;
+  }
 }
 
 function known(): string {
@@ -211,7 +230,13 @@ interface Values {
  */
 function valuesOf(
   use: MemoryUse,
-  { machine, cpu, layout, bits }: { machine: FirmwareMachine; cpu: FirmwareCpu; layout: MemoryLayout; bits: number },
+  {
+    machine,
+    cpu,
+    layout,
+    bits,
+    files,
+  }: { machine: FirmwareMachine; cpu: FirmwareCpu; layout: MemoryLayout; bits: number; files: number },
 ): Values {
   const { vcpus, hasS3 = true } = machine;
   const tseg = layout.lowEnd - TSEG_MIB * MIB;
@@ -225,7 +250,8 @@ function valuesOf(
   const blocks =
     vcpus * VCPU_BLOCK +
     (hasHighMemory ? use.highMemoryBlock : 0) +
-    (cpu.vendor === "AuthenticAMD" ? use.amdHoleBlock : 0) -
+    (cpu.vendor === "AuthenticAMD" ? use.amdHoleBlock : 0) +
+    files * use.offeredFile -
     (hasS3 ? 0 : S3_BLOCKS);
   const morePages = vcpus >= use.stackPageMoreFrom ? 1 : 0;
   const stackPage = end - use.stackBelowEnd - (vcpus - 1) * use.stackPerVcpu - morePages * PAGE;
