@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
-import { HASH_ALGORITHMS, openFileSource } from "@cvm-build/bytes";
-import { BOOT_PHASES, predictSnpLaunches, predictUkiPhases } from "@cvm-build/measure";
+import { enableCompileCache } from "node:module";
 
 // What `bench/registers.ts` times, as one process: `registers-ours.ts phases IMAGE`, `snp FIRMWARE`, `predict OUTPUT`.
 // `warm-phases IMAGE` and `predict OUTPUT` time themselves, and print what each run after the first took.
@@ -10,6 +9,11 @@ export interface Lap {
   wallSec: number;
   cpuSec: number;
 }
+
+// As `cvm-build` itself does.
+enableCompileCache();
+const { HASH_ALGORITHMS, openFileSource } = await import("@cvm-build/bytes");
+const { BOOT_PHASES, predictSnpLaunches, predictUkiPhases } = await import("@cvm-build/measure");
 
 const [task = "", path = ""] = process.argv.slice(2);
 const TASKS: Record<string, () => unknown> = {

@@ -39,4 +39,5 @@ export {
   sourceSha256,
 } from "./source.ts";
 export type { ProgressEvent, ReportProgress } from "./progress.ts";
+export { startThread } from "./thread.ts";
 export { writeFully } from "./write.ts";

@@ -1,9 +1,9 @@
-import { openFileSource, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
+import { openFileSource, type Sha256Hex } from "@cvm-build/bytes";
 import type { UserspaceFacts } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { measuredCompanions } from "./companions.ts";
 import type { Measurements, PlatformMeasurements } from "./measurements.ts";
-import type { Bootable } from "./platforms/bootable.ts";
+import { type Bootable, imageSha256 } from "./platforms/bootable.ts";
 import type { PlatformPlaces } from "./platforms/find-platform.ts";
 import { measureOnPlatforms } from "./platforms/measure.ts";
 import { Memo } from "./platforms/memo.ts";
@@ -43,8 +43,10 @@ export async function measureBuild(
     },
     memo: new Memo(),
   };
-  const measured = await measureOnPlatforms(bootable, platforms, { threads });
-  return measurementsOf(profile, { sha256: sourceSha256(image), platforms: measured });
+  const measuring = measureOnPlatforms(bootable, platforms, { threads });
+  // Other threads are at work; this one has nothing else to do.
+  const sha256 = imageSha256(bootable);
+  return measurementsOf(profile, { sha256, platforms: await measuring });
 }
 
 /** The platforms that a profile names. */

@@ -1,14 +1,15 @@
 import { once } from "node:events";
-import { Worker } from "node:worker_threads";
-import { type ByteSource, type FileSource, type HashAlgorithm, sha256Hex } from "@cvm-build/bytes";
+import { type ByteSource, type FileSource, type HashAlgorithm, sha256Hex, startThread } from "@cvm-build/bytes";
 import { type DigestStream, hashStreams, streamBytes, type StreamDigests } from "./digest-stream.ts";
 import type { DigestTask } from "./digest-worker.ts";
 
 /** Below this, starting a thread costs more than it saves. */
 const WORTH_A_THREAD_BYTES = 1 << 23;
 
-/** Relative cost of each algorithm, where the processor has instructions for SHA-1 and SHA-256. */
-const COST = { sha1: 2, sha256: 2, sha384: 5, sha512: 5 } as const satisfies Record<HashAlgorithm, number>;
+/** Relative cost of a byte under each algorithm, where the processor has instructions for SHA-1 and SHA-256. */
+const COST = { sha1: 2, sha256: 2, sha384: 4, sha512: 4 } as const satisfies Record<HashAlgorithm, number>;
+/** What starting a thread costs, in bytes of cost 1: three hundredths of a second. */
+const THREAD_START = 100_000_000;
 
 type BankDigests = Partial<Record<HashAlgorithm, StreamDigests[]>>;
 
@@ -62,7 +63,7 @@ async function hashAll(
   if (options.banks.length === 0) return {};
   const totalBytes = streams.reduce((sum, stream) => sum + streamBytes(stream), 0);
   const threads = isFile(image) && totalBytes >= WORTH_A_THREAD_BYTES ? options.threads : 1;
-  const [own = [], ...others] = shares(options.banks, Math.max(1, threads));
+  const [own = [], ...others] = shares(options.banks, { count: Math.max(1, threads), totalBytes });
   const running = Promise.all(
     others.map(async (algorithms) =>
       named(algorithms, await hashInThread({ path: (image as FileSource).path, streams, algorithms })),
@@ -75,7 +76,7 @@ async function hashAll(
 }
 
 async function hashInThread(task: DigestTask): Promise<StreamDigests[][]> {
-  const thread = new Worker(new URL("./digest-worker.ts", import.meta.url), { workerData: task });
+  const thread = startThread(new URL("./digest-worker.ts", import.meta.url), { data: task });
   const [digests] = (await once(thread, "message")) as [StreamDigests[][]];
   return digests;
 }
@@ -84,10 +85,13 @@ function named(algorithms: readonly HashAlgorithm[], digests: readonly StreamDig
   return algorithms.map((algorithm, index) => [algorithm, digests[index]] as const);
 }
 
-/** Deals out algorithms so that the shares cost about the same. */
-function shares(banks: readonly HashAlgorithm[], count: number): HashAlgorithm[][] {
-  const dealt = Array.from({ length: Math.min(count, banks.length) }, () => ({
-    cost: 0,
+/** Deals out algorithms so that the shares end at about the same time, those of threads with their start. */
+function shares(
+  banks: readonly HashAlgorithm[],
+  { count, totalBytes }: { count: number; totalBytes: number },
+): HashAlgorithm[][] {
+  const dealt = Array.from({ length: Math.min(count, banks.length) }, (_, index) => ({
+    cost: index === 0 ? 0 : THREAD_START / totalBytes,
     banks: [] as HashAlgorithm[],
   }));
   const dear = [...new Set(banks)].sort((a, b) => COST[b] - COST[a]);
@@ -96,7 +100,7 @@ function shares(banks: readonly HashAlgorithm[], count: number): HashAlgorithm[]
     least.banks.push(bank);
     least.cost += COST[bank];
   }
-  return dealt.map((share) => share.banks);
+  return dealt.map((share) => share.banks).filter((share, index) => index === 0 || share.length > 0);
 }
 
 function isFile(image: ByteSource): image is FileSource {

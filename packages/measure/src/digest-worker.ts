@@ -12,6 +12,6 @@ export interface DigestTask {
 // A thread of its own, not a pool's: what a pool needs would take longer to load than a third of the work.
 const port = parentPort;
 assert(port, "this module runs in a thread");
-const { path, streams, algorithms } = workerData as DigestTask;
+const { path, streams, algorithms } = (workerData as { data: DigestTask }).data;
 using image = openFileSource(path);
 port.postMessage(hashStreams(image, streams, algorithms));

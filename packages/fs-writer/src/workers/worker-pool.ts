@@ -1,7 +1,5 @@
-import { getCompileCacheDir } from "node:module";
-import { dirname } from "node:path";
-import { type Transferable, Worker } from "node:worker_threads";
-import { CvmError } from "@cvm-build/bytes";
+import type { Transferable, Worker } from "node:worker_threads";
+import { CvmError, startThread } from "@cvm-build/bytes";
 import { reviveWorkerError } from "./worker-error.ts";
 import type { TaskReply, TaskRequest } from "./serve-tasks.ts";
 
@@ -99,8 +97,7 @@ export class WorkerPool implements AsyncDisposable {
 
   #start(): Worker | undefined {
     if (this.#threads.size >= this.#size) return undefined;
-    const workerData = { module: this.#module.href, compileCacheDirectory: compileCacheDirectory() };
-    const thread = new Worker(WORKER_ENTRY, { workerData, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
+    const thread = startThread(this.#module, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
     this.#threads.set(thread, undefined);
     thread.on("message", (reply: TaskReply) => {
       const job = this.#finish(thread);
@@ -139,14 +136,6 @@ export class WorkerPool implements AsyncDisposable {
     void thread.terminate();
     this.#dispatch();
   }
-}
-
-const WORKER_ENTRY = new URL("./worker-entry.mjs", import.meta.url);
-
-/** Node names a folder of its own version below the one that was asked for. */
-function compileCacheDirectory(): string | undefined {
-  const directory = getCompileCacheDir();
-  return directory === undefined ? undefined : dirname(directory);
 }
 
 function moduleName(module: URL): string {
