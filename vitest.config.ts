@@ -16,9 +16,11 @@ export default defineConfig({
           name: "whole",
           include: ["test/**/*.test.ts"],
           exclude: ["test/tidy/**"],
-          testTimeout: 300_000,
+          testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,
+          // Of the tests of one file that say so, as many run side by side: boots, each of which keeps a core busy.
+          maxConcurrency: 2,
         },
       },
     ],

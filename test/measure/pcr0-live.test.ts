@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import {
@@ -12,8 +12,8 @@ import {
   tcgCpu,
 } from "@cvm-build/measure";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { debianQemu } from "../support/debian-qemu.ts";
 import { requirePeers } from "../support/peers.ts";
-import { debianRoot } from "../support/trixie-root.ts";
 import { ovmfFile } from "./ovmf-files.ts";
 
 const oracle = join(import.meta.dirname, "../../../shared/tools/measured-boot/boot.py");
@@ -56,7 +56,7 @@ describe.skipIf(!canBoot)("PCR 0 against boots", () => {
     "$firmware, $machine of the $qemu's QEMU, $memoryMib MiB, $vcpus vCPUs",
     async ({ firmware, memoryMib, vcpus, qemu, machine }, { skip }) => {
       const code = ovmfFile(firmware);
-      const program = qemu === "host" ? "qemu-system-x86_64" : trixieQemu(folder);
+      const program = qemu === "host" ? "qemu-system-x86_64" : debianQemu("trixie", folder);
       if (code === undefined || program === undefined) return skip("the release's packages are not to be had");
       const qemuVersion = /version (\S+)/.exec(execFileSync(program, ["--version"], { encoding: "utf8" }))![1]!;
       const prediction = await predictPcr0({
@@ -95,16 +95,4 @@ describe.skipIf(!canBoot)("PCR 0 against boots", () => {
 function asPrediction(events: Prediction["events"]): Prediction {
   const pcr = replay(events, { banks: ["sha1", "sha256", "sha384", "sha512"] });
   return { events, registers: { pcr }, phases: {}, unpredicted: [], refused: [] };
-}
-
-/** A script that runs trixie's QEMU with its own libraries. */
-function trixieQemu(folder: string): string | undefined {
-  const root = debianRoot("trixie", ["qemu-system-x86", "seabios"]);
-  if (!root) return undefined;
-  const path = join(folder, "qemu");
-  const command = root.command("usr/bin/qemu-system-x86_64").map((word) => `'${word}'`);
-  const data = ["qemu", "seabios"].map((name) => `-L '${join(root.path, "usr/share", name)}'`);
-  writeFileSync(path, `#!/bin/sh\nexec ${[...command, ...data].join(" ")} "$@"\n`);
-  chmodSync(path, 0o755);
-  return path;
 }

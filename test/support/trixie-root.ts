@@ -35,8 +35,14 @@ export function debianFiles(
   wanted: RegExp,
   architecture: "amd64" | "arm64" = "amd64",
 ): string | undefined {
-  return attempt(() => unpack(download(release, { packages, wanted, architecture })));
+  const key = [release, ...packages, wanted.source, architecture].join(" ");
+  const known = unpacked.get(key) ?? attempt(() => unpack(download(release, { packages, wanted, architecture })));
+  if (known !== undefined) unpacked.set(key, known);
+  return known;
 }
+
+/** Folders of this process: asking apt what a release has takes a second each time. */
+const unpacked = new Map<string, string>();
 
 function attempt<T>(action: () => T): T | undefined {
   try {

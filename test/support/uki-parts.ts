@@ -23,11 +23,21 @@ function bootFile(release: string, architecture: "amd64" | "arm64", name: string
   return root === undefined ? undefined : join(root, "usr/lib/systemd/boot/efi", name);
 }
 
-/** A kernel of Debian trixie with its release, or undefined where it cannot be had and a test may skip. */
-export function debianKernel(): { path: string; release: string } | undefined {
-  const root = debianFiles("trixie", ["linux-image-cloud-amd64"], /^linux-image-[0-9]/);
+/** The systemd-boot of a Debian release; as `debianStub`. */
+export function debianLoader(release: "bookworm" | "trixie" | "sid"): string | undefined {
+  return bootFile(release, "amd64", "systemd-bootx64.efi");
+}
+
+/** A kernel of a Debian release, trixie unless given, with its own release; undefined where it cannot be had and a test may skip. */
+export function debianKernel(
+  release: "bookworm" | "trixie" | "sid" = "trixie",
+): { path: string; release: string } | undefined {
+  const root = debianFiles(release, ["linux-image-cloud-amd64"], /^linux-(image|binary)-[0-9]/);
   if (root === undefined) return undefined;
-  const name = readdirSync(join(root, "boot")).find((file) => file.startsWith("vmlinuz-"));
-  if (name === undefined) throw new Error("linux-image-cloud-amd64 holds no kernel");
-  return { path: join(root, "boot", name), release: name.slice("vmlinuz-".length) };
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" });
+  // `boot/vmlinuz-RELEASE`, or since Linux 7 `usr/lib/modules/RELEASE/vmlinuz`.
+  const found = files.map((file) => ({ file, release: /vmlinuz-(.+)$|modules\/(.+)\/vmlinuz$/.exec(file) }));
+  const kernel = found.find((each) => each.release);
+  if (!kernel?.release) throw new Error("linux-image-cloud-amd64 holds no kernel");
+  return { path: join(root, kernel.file), release: kernel.release[1] ?? kernel.release[2] ?? "" };
 }
