@@ -12,7 +12,7 @@ export type {
   SystemdBootPath,
   UserspaceFacts,
 } from "./boot/boot.ts";
-export { isKernelPatched, type KernelPlacement, patchKernel } from "./boot/patched-kernel.ts";
+export { isKernelPatched, type KernelPlacement, lowMemoryBytes, patchKernel } from "./boot/patched-kernel.ts";
 export { predictBoot } from "./boot/predict-boot.ts";
 export { withPcr0 } from "./boot/with-pcr0.ts";
 export {

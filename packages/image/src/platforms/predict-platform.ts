@@ -4,6 +4,7 @@ import {
   type BootPath,
   DigestMemo,
   type EspFile,
+  lowMemoryBytes,
   type GrubPath,
   pcrOf,
   predictBoot,
@@ -118,7 +119,8 @@ function isFromDisk({ boot }: ReadyPlatform["declaration"]): boolean {
 /** Equal for machines of one platform on which a TPM holds the same: memory is in no other measurement than a kernel's. */
 function bootKey({ path, machine, firmware }: Boot): string {
   const { cpus: _, memoryBytes, ...others } = machine ?? {};
-  return JSON.stringify([firmware, others, path.kind === "kernel-bzimage" ? memoryBytes : undefined]);
+  const isHanded = path.kind === "kernel-bzimage" && memoryBytes !== undefined;
+  return JSON.stringify([firmware, others, isHanded ? lowMemoryBytes(memoryBytes) : undefined]);
 }
 
 function pathOf(platform: ReadyPlatform, bootable: Bootable): BootPath {

@@ -85,13 +85,18 @@ export function patchKernel(kernel: ByteSource, placement: KernelPlacement): Buf
   return bytes;
 }
 
+/** What of a q35 machine's memory lies below 4 GiB. QEMU writes the same into a kernel where that is the same. */
+export function lowMemoryBytes(memoryBytes: number): number {
+  return memoryBytes < SPLIT_FROM_BYTES ? memoryBytes : LOW_BYTES_OF_SPLIT;
+}
+
 function initrdPlace(
   header: SetupHeader,
   memoryBytes: number,
   initrdBytes: number,
 ): Pick<SetupHeader, "ramdiskImage" | "ramdiskSize"> {
   const isHigh = header.version >= INITRD_ABOVE_4G_SINCE && (header.xLoadFlags & XLF_CAN_BE_LOADED_ABOVE_4G) !== 0;
-  const lowBytes = memoryBytes < SPLIT_FROM_BYTES ? memoryBytes : LOW_BYTES_OF_SPLIT;
+  const lowBytes = lowMemoryBytes(memoryBytes);
   const end = Math.min(isHigh ? 0xffff_ffff : header.initrdAddressMax, lowBytes - ACPI_DATA_BYTES - 1);
   if (initrdBytes >= end) {
     throw new FormatError({ record: "initrd" }, `expected fewer than ${end} bytes for this memory, got ${initrdBytes}`);
