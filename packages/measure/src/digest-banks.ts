@@ -8,8 +8,8 @@ const WORTH_A_THREAD_BYTES = 1 << 23;
 
 /** Relative cost of a byte under each algorithm, where the processor has instructions for SHA-1 and SHA-256. */
 const COST = { sha1: 2, sha256: 2, sha384: 4, sha512: 4 } as const satisfies Record<HashAlgorithm, number>;
-/** What starting a thread costs, in bytes of cost 1: three hundredths of a second. */
-const THREAD_START = 100_000_000;
+/** What starting a thread costs, in bytes of cost 1: six hundredths of a second. */
+const THREAD_START = 200_000_000;
 
 type BankDigests = Partial<Record<HashAlgorithm, StreamDigests[]>>;
 
