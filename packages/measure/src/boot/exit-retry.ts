@@ -11,7 +11,7 @@ const LAST_WITHOUT_RETRY = "2025.02";
 
 /**
  * Whether the kernel may have to leave boot services twice. With newer firmware it does after a boot from disk, on some
- * versions of QEMU.
+ * machines.
  */
 export function retriesExit({ path, firmware }: Boot): boolean {
   if (path.kind === "kernel-uki" || path.kind === "kernel-bzimage") return false;
