@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+/** What meets peers, downloads and boots takes its time. */
+const PATIENT = { testTimeout: 600_000, hookTimeout: 600_000 };
+
 /** Unit tests stand beside the code and take seconds; `test/` holds what crosses packages, meets peers and boots. */
 export default defineConfig({
   test: {
@@ -13,14 +16,23 @@ export default defineConfig({
       },
       {
         test: {
+          ...PATIENT,
           name: "whole",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/tidy/**"],
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
+          exclude: ["test/tidy/**", "test/boots/**"],
           fileParallelism: false,
-          // Of the tests of one file that say so, as many run side by side: boots, each of which keeps a core busy.
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...PATIENT,
+          name: "boots",
+          include: ["test/boots/*.test.ts"],
+          // An emulated processor keeps a core busy.
+          maxWorkers: 2,
           maxConcurrency: 2,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

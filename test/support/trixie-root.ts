@@ -24,7 +24,7 @@ const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 export function debianRoot(release: string, packages: readonly string[]): DebianRoot | undefined {
   return attempt(() => {
     if (process.arch !== "x64") throw new Error("expected an x86-64 machine");
-    return openRoot(unpack(download(release, { packages, wanted: /^/, architecture: "amd64" })));
+    return openRoot(exclusively(() => unpack(download(release, { packages, wanted: /^/, architecture: "amd64" }))));
   });
 }
 
@@ -36,13 +36,47 @@ export function debianFiles(
   architecture: "amd64" | "arm64" = "amd64",
 ): string | undefined {
   const key = [release, ...packages, wanted.source, architecture].join(" ");
-  const known = unpacked.get(key) ?? attempt(() => unpack(download(release, { packages, wanted, architecture })));
+  const wantedFiles = { packages, wanted, architecture };
+  const known = unpacked.get(key) ?? attempt(() => exclusively(() => unpack(download(release, wantedFiles))));
   if (known !== undefined) unpacked.set(key, known);
   return known;
 }
 
 /** Folders of this process: asking apt what a release has takes a second each time. */
 const unpacked = new Map<string, string>();
+
+const LOCK_POLL_MS = 100;
+
+/** Lets one process at a time use apt's state. A lock whose owner has gone is nobody's. */
+function exclusively<T>(action: () => T): T {
+  const lock = join(cacheFolder(), "lock");
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: "wx" });
+      break;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      if (isAbandoned(lock)) rmSync(lock, { force: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
+    }
+  }
+  try {
+    return action();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function isAbandoned(lock: string): boolean {
+  try {
+    const owner = Number(readFileSync(lock, "utf8"));
+    // Between its making and its writing it is empty.
+    if (owner > 0) process.kill(owner, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
+}
 
 function attempt<T>(action: () => T): T | undefined {
   try {
