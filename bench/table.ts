@@ -16,7 +16,7 @@ export function printTable(rows: readonly Row[]): void {
     name,
     figures.wallSec.toFixed(2),
     figures.cpuSec.toFixed(2),
-    String(Math.round(figures.peakBytes / 1e6)),
+    Number.isNaN(figures.peakBytes) ? "-" : String(Math.round(figures.peakBytes / 1e6)),
     reach,
     ...peers.map((peer) => (peer.figures.wallSec / figures.wallSec).toFixed(1)),
   ]);

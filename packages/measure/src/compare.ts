@@ -126,8 +126,8 @@ function pairEvents(predicted: readonly MeasuredEvent[], real: readonly LoggedEv
   });
 }
 
-/** Equal in every bank that both have, and there is one. */
-function sameDigests(a: Pick<ComparedEvent, "digests">, b: Pick<ComparedEvent, "digests">): boolean {
+/** Whether two events have the same digest in every bank that both have, and there is one. */
+export function sameDigests(a: Pick<ComparedEvent, "digests">, b: Pick<ComparedEvent, "digests">): boolean {
   const banks = HASH_ALGORITHMS.filter((bank) => a.digests[bank] !== undefined && b.digests[bank] !== undefined);
   return banks.length > 0 && banks.every((bank) => a.digests[bank] === b.digests[bank]);
 }

@@ -12,7 +12,7 @@ export type {
   SystemdBootPath,
   UserspaceFacts,
 } from "./boot/boot.ts";
-export { isKernelPatched, type KernelPlacement, lowMemoryBytes, patchKernel } from "./boot/patched-kernel.ts";
+export { lowMemoryBytes } from "./boot/patched-kernel.ts";
 export { predictBoot } from "./boot/predict-boot.ts";
 export { withPcr0 } from "./boot/with-pcr0.ts";
 export {
@@ -21,38 +21,26 @@ export {
   compareWithCcel,
   compareWithLog,
   type RegisterComparison,
+  sameDigests,
 } from "./compare.ts";
 export type { EspFile } from "./companions.ts";
 export { DigestMemo } from "./digest-banks.ts";
-export {
-  type EventContent,
-  type EventSource,
-  type MeasuredEvent,
-  pcrIndex,
-  type PcrIndex,
-  pcrOf,
-  type RegisterName,
-} from "./event.ts";
-export { describeEvent, dumpEventLog } from "./eventlog/dump.ts";
-export { EVENT_TYPES } from "./eventlog/format.ts";
+export { type EventContent, type EventSource, type MeasuredEvent, pcrOf, type RegisterName } from "./event.ts";
+export { describeEvent } from "./eventlog/dump.ts";
 export { type EventLog, type LoggedEvent, readEventLog } from "./eventlog/reader.ts";
 export { withoutRepeats } from "./eventlog/repeats.ts";
 export { type CcMrIndex, isCcel, replayCcel, replayLog, rtmrOf, type RtmrIndex } from "./eventlog/replay.ts";
-export { dumpEvidence } from "./evidence/dump.ts";
 export type { Evidence, EvidenceCheck, EvidenceKind } from "./evidence/evidence.ts";
-export { MAX_EVIDENCE_BYTES, readEvidence } from "./evidence/reader.ts";
+export { readEvidence } from "./evidence/reader.ts";
 export { readPcrValues } from "./evidence/tpm/pcr-values.ts";
 export type { PcrQuote, PcrSelection } from "./evidence/evidence.ts";
 export { describeSelections, quotedDigest, withPcrValues } from "./evidence/tpm/reader.ts";
-export { readTdvfMetadata, type TdvfMetadata, type TdvfSection } from "./firmware/tdvf-metadata.ts";
-export { readSevFirmware, type SevFirmware, type SevMetadataItem } from "./firmware/sev-metadata.ts";
 export { type FirmwareCpu, type FirmwareMachine, tcgCpu } from "./firmware/qemu-memory.ts";
 export type { Edk2Release, OvmfBuild } from "./firmware/release.ts";
-export { dumpIgvm } from "./igvm/dump.ts";
 export { predictIgvmMrtd } from "./igvm/mrtd.ts";
 export { type IgvmFile, readIgvm } from "./igvm/reader.ts";
 export { type IgvmLaunch, type IgvmLoader, predictIgvmLaunch } from "./igvm/snp-launch.ts";
-export { BOOT_PHASES, INITRD_ONLY_PHASES, phasePaths } from "./phases.ts";
+export { BOOT_PHASES, phasePaths } from "./phases.ts";
 export { checkPolicySigner, pcrPolicyDigest, type PolicySigning, signPcrPolicies } from "./pcr-policy.ts";
 export { type Ovmf, type Pcr0Options, type Pcr0Prediction, predictPcr0, readOvmf } from "./pcr0.ts";
 export { type Pcr1Prediction, predictFirmwarePcr1 } from "./pcr1.ts";
@@ -79,13 +67,7 @@ export {
 export { VMM_KINDS, type VmmKind } from "./sev/vmm.ts";
 export { encodeStubCpio, type StubCpioFile } from "./stub-cpio.ts";
 export { azureTdRegisters } from "./tdx/azure-td.ts";
-export {
-  type BootVariables,
-  environmentOfCcel,
-  environmentOfFwCfg,
-  firmwareBootVariables,
-  type TdEnvironment,
-} from "./tdx/environment.ts";
+export { environmentOfCcel, environmentOfFwCfg, type TdEnvironment } from "./tdx/environment.ts";
 export { predictGceMrtdWithTdHob } from "./tdx/gce-mrtd.ts";
 export { identifyTdFirmware } from "./tdx/identify-firmware.ts";
 export type { CcSoftware } from "./tdx/measurers.ts";

@@ -1,6 +1,7 @@
 import { compareCodeUnits, HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
-import { pcrOf, type RegisterName } from "@cvm-build/measure";
+import { pcrOf, type RegisterName, sameDigests } from "@cvm-build/measure";
 import type { PlatformMeasurements, PublishedEvent } from "../measurements.ts";
+import { bankValues, valuesByBank } from "../register-values.ts";
 import { diffSequences, type Step } from "./sequence.ts";
 
 /** A register on one platform, of one image and of another. */
@@ -26,12 +27,13 @@ export function diffRegisters(
 }
 
 function diffPlatform(a: PlatformMeasurements, b: PlatformMeasurements): RegisterDifference[] {
-  const values = { a: flatten(a), b: flatten(b) };
-  const registers = new Set([...values.a.keys(), ...values.b.keys(), ...[a, b].flatMap(registersWithEvents)]);
+  const registers = new Set(
+    [a, b].flatMap((platform) => [...registersWithValues(platform), ...registersWithEvents(platform)]),
+  );
   return [...registers].sort(byNumber).flatMap((register) => {
     const events = { a: eventsOf(a, register), b: eventsOf(b, register) };
     const steps = diffSequences(events.a, events.b, { key: keyOf, isEqual: sameDigests });
-    const differing = differingBanks(values.a.get(register) ?? {}, values.b.get(register) ?? {});
+    const differing = differingBanks(valuesByBank(a.registers, register), valuesByBank(b.registers, register));
     const changes = steps.filter((step) => step.kind !== "same");
     if (changes.length === 0 && Object.keys(differing).length === 0) return [];
     const sameEvents = steps.length - changes.length;
@@ -40,24 +42,6 @@ function diffPlatform(a: PlatformMeasurements, b: PlatformMeasurements): Registe
 }
 
 type ByBank = Partial<Record<HashAlgorithm, string>>;
-
-function flatten({ registers }: PlatformMeasurements): Map<RegisterName, ByBank> {
-  const flat = new Map<RegisterName, ByBank>();
-  for (const [bank, values] of Object.entries(registers.pcr) as [HashAlgorithm, Record<string, string>][]) {
-    for (const [index, value] of Object.entries(values)) {
-      const register: RegisterName = `pcr${Number(index)}`;
-      flat.set(register, { ...flat.get(register), [bank]: value });
-    }
-  }
-  if (registers.mrtd !== undefined) flat.set("mrtd", { sha384: registers.mrtd });
-  for (const [index, value] of Object.entries(registers.rtmr ?? {}))
-    flat.set(`rtmr${Number(index)}`, { sha384: value });
-  const { launchDigest } = registers;
-  if (launchDigest !== undefined) {
-    flat.set("launchDigest", launchDigest.length === 64 ? { sha256: launchDigest } : { sha384: launchDigest });
-  }
-  return flat;
-}
 
 function differingBanks(a: ByBank, b: ByBank): RegisterDifference["values"] {
   return Object.fromEntries(
@@ -74,6 +58,10 @@ function byNumber(a: RegisterName, b: RegisterName): number {
   return left !== undefined && right !== undefined ? left - right : compareCodeUnits(a, b);
 }
 
+function registersWithValues({ registers }: PlatformMeasurements): RegisterName[] {
+  return bankValues(registers).map(({ register }) => register);
+}
+
 function registersWithEvents({ events }: PlatformMeasurements): RegisterName[] {
   return events.map(({ register }) => register);
 }
@@ -86,10 +74,4 @@ function eventsOf({ events }: PlatformMeasurements, register: RegisterName): Pub
 function keyOf({ type, label, source }: PublishedEvent): string {
   // A command line is its own label.
   return [type, source.setting ?? label, source.section, source.constant].join("\0");
-}
-
-/** Equal in every bank that both have, and there is one. */
-function sameDigests(a: PublishedEvent, b: PublishedEvent): boolean {
-  const banks = HASH_ALGORITHMS.filter((bank) => a.digests[bank] !== undefined && b.digests[bank] !== undefined);
-  return banks.length > 0 && banks.every((bank) => a.digests[bank] === b.digests[bank]);
 }

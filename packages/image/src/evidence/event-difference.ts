@@ -1,5 +1,5 @@
 import type { HashAlgorithm } from "@cvm-build/bytes";
-import type { ComparedEvent, EventSource, RegisterComparison } from "@cvm-build/measure";
+import { type ComparedEvent, type EventSource, type RegisterComparison, sameDigests } from "@cvm-build/measure";
 import type { PlatformMeasurements } from "../measurements.ts";
 import { isLogged } from "./prediction-of-log.ts";
 
@@ -50,18 +50,12 @@ function differenceAt(
   const { predicted, real } = events[index] ?? {};
   const next = events[index + 1];
   const source = platform.events.filter((event) => event.register === register && isLogged(event))[index]?.source ?? {};
-  const isMissing = !real || sameDigests(next?.predicted, real);
-  const isExtra = !predicted || sameDigests(predicted, next?.real);
+  const isMissing = !real || (next?.predicted !== undefined && sameDigests(next.predicted, real));
+  const isExtra = !predicted || (next?.real !== undefined && sameDigests(predicted, next.real));
   return {
     index,
     kind: isMissing === isExtra ? "changed" : isMissing ? "missing" : "extra",
     ...(predicted && { predicted: { ...predicted, source } }),
     ...(real && { real }),
   };
-}
-
-function sameDigests(a: ComparedEvent | undefined, b: ComparedEvent | undefined): boolean {
-  if (!a || !b) return false;
-  const banks = (Object.keys(a.digests) as HashAlgorithm[]).filter((bank) => b.digests[bank] !== undefined);
-  return banks.length > 0 && banks.every((bank) => a.digests[bank] === b.digests[bank]);
 }

@@ -1,7 +1,7 @@
 import type { HashAlgorithm } from "@cvm-build/bytes";
 import type { RegisterName, RegisterValues } from "@cvm-build/measure";
 import type { Measurements, PlatformMeasurements, PublishedEvent } from "../measurements.ts";
-import { extended, startOf } from "./register-values.ts";
+import { extended, startOf } from "../register-values.ts";
 
 /** An event of a log as bytes, and as it is published. */
 export interface ShortEvent {

@@ -3,7 +3,7 @@ import { type RegisterName, type RegisterValues, withoutRepeats } from "@cvm-bui
 import type { PlatformMeasurements } from "../measurements.ts";
 import { type OpenLog, replayed } from "./log.ts";
 import { userspaceDigests } from "./prediction-of-log.ts";
-import { bankValues, extended, valueOf } from "./register-values.ts";
+import { bankValues, extended, valueOf } from "../register-values.ts";
 
 /** Whether a log tells of the registers that were found. */
 export interface LogAgreement {

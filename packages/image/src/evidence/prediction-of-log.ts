@@ -1,7 +1,7 @@
 import type { HashAlgorithm } from "@cvm-build/bytes";
 import type { Prediction, RegisterName, RegisterValues } from "@cvm-build/measure";
 import type { PlatformMeasurements, PublishedEvent } from "../measurements.ts";
-import { bankValues, extended, startOf, valueOf } from "./register-values.ts";
+import { bankValues, extended, startOf, valueOf } from "../register-values.ts";
 
 /** What was published, as a prediction. */
 export function predictionOf(platform: PlatformMeasurements): Prediction {

@@ -10,7 +10,7 @@ import {
 import type { PlatformMeasurements, PublishedEvent } from "../measurements.ts";
 import { type OpenLog, replayed } from "./log.ts";
 import { isLogged, settleAlternatives, withValues } from "./prediction-of-log.ts";
-import { extended, startOf } from "./register-values.ts";
+import { extended, startOf } from "../register-values.ts";
 
 /** A quote whose digest is of no values that are known. */
 export interface UnresolvedQuote {

@@ -8,7 +8,7 @@ import { agreeWithLog, type LogAgreement } from "./log-agreement.ts";
 import { type LogChoice, type LogKind, openLog, type OpenLog, replayed } from "./log.ts";
 import { atEndOfLog, settleAlternatives, withValues } from "./prediction-of-log.ts";
 import { closestMachine, type PublishedChoice, readPublished } from "./published.ts";
-import { bankValues, startOf } from "./register-values.ts";
+import { bankValues, startOf } from "../register-values.ts";
 
 /** A machine's log, and the prediction to hold it against. */
 export interface VerifyLogRequest {

@@ -18,7 +18,7 @@ import { type LogChoice, openLog, type OpenLog } from "./log.ts";
 import { settleAlternatives } from "./prediction-of-log.ts";
 import { closestMachine, type PublishedChoice, readPublished } from "./published.ts";
 import { resolveQuotes, type UnresolvedQuote } from "./quoted-digest.ts";
-import { type BankValue, bankValues, valueOf } from "./register-values.ts";
+import { type BankValue, bankValues, valueOf } from "../register-values.ts";
 
 /** What a machine sent, and the prediction to hold it against. */
 export interface VerifyQuoteRequest {

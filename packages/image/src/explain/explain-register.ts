@@ -1,7 +1,8 @@
 import { CvmError, type HashAlgorithm } from "@cvm-build/bytes";
-import { type PcrValues, pcrOf, replay } from "@cvm-build/measure";
+import { type PcrValues, replay } from "@cvm-build/measure";
 import type { Manifest } from "../manifest.ts";
 import type { PlatformMeasurements, PublishedEvent } from "../measurements.ts";
+import { valuesByBank } from "../register-values.ts";
 import { type Contents, type NamedPackage, packageOf } from "./contents.ts";
 
 /** How a register comes to its value. */
@@ -42,7 +43,7 @@ export function explainRegister(
   { register, manifest }: { register: string; manifest?: Contents["manifest"] },
 ): RegisterExplanation {
   const unpredicted = platform.unpredicted.find((each) => each.register === register)?.reason;
-  const values = valuesOf(platform, register);
+  const values = valuesByBank(platform.registers, register);
   const alternatives = (platform.alternatives ?? []).filter((each) => each.register === register);
   if (unpredicted === undefined && Object.keys(values).length === 0 && alternatives.length === 0) {
     throw noSuchRegister(platform, register);
@@ -60,26 +61,6 @@ export function explainRegister(
       origin: manifest ? originOf(event, manifest) : {},
     })),
   };
-}
-
-function valuesOf({ registers }: PlatformMeasurements, register: string): RegisterExplanation["values"] {
-  const pcr = pcrOf(register);
-  if (pcr !== undefined) {
-    return Object.fromEntries(
-      Object.entries(registers.pcr).flatMap(([bank, values]) => {
-        const value = values[pcr];
-        return value === undefined ? [] : [[bank, value]];
-      }),
-    );
-  }
-  const value =
-    register === "mrtd"
-      ? registers.mrtd
-      : register === "launchDigest"
-        ? registers.launchDigest
-        : registers.rtmr?.[Number(register.slice("rtmr".length))];
-  if (value === undefined) return {};
-  return value.length === 64 ? { sha256: value } : { sha384: value };
 }
 
 /** The register's value after the last of its events so far. */

@@ -1,4 +1,4 @@
-import { type HashAlgorithm, HASH_ALGORITHMS } from "@cvm-build/bytes";
+import type { HashAlgorithm } from "@cvm-build/bytes";
 import { pcrOf, type RegisterName } from "@cvm-build/measure";
 import type { PlatformMeasurements } from "../measurements.ts";
 import { exportError } from "./export-error.ts";
@@ -6,6 +6,7 @@ import { DEFAULT_PINS, EXPORT_FORMATS, type ExportFormat, type ExportFormatName 
 import type { ExportReport } from "./export-request.ts";
 import type { PinnedPlatform, PinnedRegister, RegisterValue } from "./reference-values.ts";
 import { traitsOf } from "./platform-traits.ts";
+import { valuesByBank } from "../register-values.ts";
 import { refuseWeakPins } from "./weak-pins.ts";
 
 /** What a caller wants compared, and what not. */
@@ -79,21 +80,8 @@ function pinnedPlatform(measured: PlatformMeasurements, registers: readonly Pinn
 function legalValues({ registers, alternatives }: PlatformMeasurements, name: RegisterName): RegisterValue[] {
   const several = alternatives?.find(({ register }) => register === name);
   if (several) return several.values.every((value) => Object.keys(value).length > 0) ? several.values : [];
-  const pcr = pcrOf(name);
-  if (pcr !== undefined) {
-    const banks = HASH_ALGORITHMS.flatMap((bank) => {
-      const value = registers.pcr[bank]?.[pcr];
-      return value === undefined ? [] : [[bank, value] as const];
-    });
-    return banks.length === 0 ? [] : [Object.fromEntries(banks)];
-  }
-  const value =
-    name === "mrtd"
-      ? registers.mrtd
-      : name === "launchDigest"
-        ? registers.launchDigest
-        : registers.rtmr?.[Number(name.slice("rtmr".length))];
-  return value === undefined ? [] : [{ [value.length === 64 ? "sha256" : "sha384"]: value }];
+  const value = valuesByBank(registers, name);
+  return Object.keys(value).length === 0 ? [] : [value];
 }
 
 /** PCR values in the one bank of a format, where it has but one. */

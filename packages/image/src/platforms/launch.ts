@@ -12,10 +12,9 @@ import {
   type VmmKind,
 } from "@cvm-build/measure";
 import { type Bootable, imageSha256 } from "./bootable.ts";
-import type { NamedBytes, ReadyPlatform, TeePrediction } from "./ready-platform.ts";
+import { NO_FIRMWARE, type NamedBytes, type ReadyPlatform, type TeePrediction } from "./ready-platform.ts";
 
 const REGISTER = "launchDigest";
-const NO_FIRMWARE = "depends on the firmware, and none was named: --firmware, or firmware: file: of the platform";
 
 /**
  * Predicts the launch digest of an SEV guest.

@@ -41,6 +41,10 @@ export interface NamedBytes {
   bytes: Buffer;
 }
 
+/** Why what a TEE says of firmware is open. */
+export const NO_FIRMWARE =
+  "depends on the firmware, and none was named: --firmware, or firmware: file: of the platform";
+
 /** What of a prediction a TEE adds. */
 export type TeePrediction = Pick<Prediction, "events" | "registers" | "unpredicted" | "alternatives">;
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parsePlatform, type PlatformDeclaration } from "@cvm-build/profile";
+import { parsePlatform, type PlatformDeclaration, platformJsonSchema } from "@cvm-build/profile";
 import { VMM_KINDS } from "@cvm-build/measure";
 import { describe, expect, it } from "vitest";
 import { findPlatform, platformNames } from "./find-platform.ts";
@@ -40,4 +40,10 @@ describe("platforms that cvm-build brings", () => {
     );
     expect(() => findPlatform("../../etc/passwd", places)).toThrow("cannot find platform");
   });
+});
+
+it("lets platforms name the VMMs whose launches are predicted, and Azure's, whose are not", () => {
+  const schema = platformJsonSchema() as { properties: { machine: { properties: { vmm: { enum: string[] } } } } };
+  const { enum: named } = schema.properties.machine.properties.vmm;
+  expect(named.toSorted()).toEqual([...VMM_KINDS, "azure"].toSorted());
 });

@@ -13,10 +13,15 @@ import {
 } from "@cvm-build/measure";
 import { effectiveSections, readKernelRelease, readStubVersion, readUki } from "@cvm-build/uki";
 import type { Bootable } from "./bootable.ts";
-import { firmwareRelease, type NamedBytes, type ReadyPlatform, type TeePrediction } from "./ready-platform.ts";
+import {
+  NO_FIRMWARE,
+  firmwareRelease,
+  type NamedBytes,
+  type ReadyPlatform,
+  type TeePrediction,
+} from "./ready-platform.ts";
 
 const RTMRS = ["rtmr0", "rtmr1", "rtmr2", "rtmr3"];
-const NO_FIRMWARE = "depends on the firmware, and none was named: --firmware, or firmware: file: of the platform";
 const NO_RELEASE = "depends on the firmware's release: firmware: release: of the platform";
 
 /**

@@ -33,9 +33,15 @@ export function bankValues({ pcr, mrtd, rtmr = {}, launchDigest }: RegisterValue
   ];
 }
 
+/** A register's value in each of its banks; empty where it has none. */
+export function valuesByBank(values: RegisterValues, register: string): Partial<Record<HashAlgorithm, string>> {
+  const own = bankValues(values).filter((each) => each.register === register);
+  return Object.fromEntries(own.map(({ bank, value }) => [bank, value]));
+}
+
 /** The value of a register in a bank, or undefined where there is none. */
 export function valueOf(values: RegisterValues, { register, bank }: Omit<BankValue, "value">): string | undefined {
-  return bankValues(values).find((each) => each.register === register && each.bank === bank)?.value;
+  return valuesByBank(values, register)[bank];
 }
 
 /** A register's value after more digests. */
