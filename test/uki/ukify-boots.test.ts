@@ -1,17 +1,27 @@
-import { createHash } from "node:crypto";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource, openFileSource } from "@cvm-build/bytes";
 import { compareWithLog, predictBoot, predictUkiOnEsp, predictUkiPhases, readEventLog } from "@cvm-build/measure";
-import { microcodeArchives } from "@cvm-build/uki";
+import { microcodeArchives, type SectionName } from "@cvm-build/uki";
 import { collectEvidence } from "@cvm-build/vm";
 import { afterAll, describe, expect, it } from "vitest";
+import { makeDeviceTree } from "../../packages/uki/src/device-tree.fixture.ts";
 import { debianFiles, debianRoot } from "../support/trixie-root.ts";
 import { debianAddonStub, debianKernel, debianStub } from "../support/uki-parts.ts";
 import { findHere } from "../vm/here.ts";
 import { makeInitrd, READY, TELL_REGISTERS } from "../vm/test-image.ts";
+import { choose } from "./seeded.ts";
 import { buildOurselves, buildWithUkify, type Part, type Parts } from "./ukify-peer.ts";
+
+/** What an image may have beside a kernel, a command line and an initrd that boots. */
+const OPTIONAL_PARTS: SectionName[] = [
+  ...([".osrel", ".dtb", ".dtbauto", ".hwids", ".uname"] as const),
+  ...([".splash", ".pcrpkey", ".ucode", ".sbat", ".pcrsig"] as const),
+];
+/** The section combinations that are booted: two, or as many as asked for. */
+const COMBINATIONS = chooseCombinations(Number(process.env["CVM_UKIFY_BOOTS"] ?? 2));
 
 /** What the second initrd puts over the first one's `/init`: that it runs shows that both are unpacked, in order. */
 const SECOND_INIT = `${TELL_REGISTERS}
@@ -35,7 +45,12 @@ const temporaryDirectory = join(folder, "scratch");
 mkdirSync(temporaryDirectory);
 const here = await findHere(temporaryDirectory);
 const given = here && makeParts();
-const ukify = here && debianRoot("trixie", ["systemd-ukify"]);
+const ukify =
+  here &&
+  debianRoot("trixie", [
+    "systemd-ukify",
+    ...["systemd", "libtss2-esys-3.0.2-0t64", "libtss2-mu-4.0.1-0t64", "libtss2-rc0t64"],
+  ]);
 const loader = here && debianFiles("trixie", ["systemd-boot-efi"], /^systemd-boot-efi$/);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -126,6 +141,33 @@ describe.skipIf(!here || !given || !ukify || !loader)("an image that ukify makes
     expect(evidence.pcrs.sha256?.[11]).not.toBe(first.sha256?.[""]);
   });
 
+  it.concurrent.for([...COMBINATIONS])("boots with %s, as predicted", async ([title, { names, profileCount }]) => {
+    const imagePath = both(title.replaceAll(" ", ""), {
+      ...given!.uki,
+      parts: [
+        ...given!.uki.parts.filter(({ name }) => name === ".cmdline" || name === ".initrd" || names.includes(name)),
+        ...given!.optional.filter(({ name }) => names.includes(name)),
+      ],
+      profiles: given!.uki.profiles.slice(0, profileCount),
+      policyKey: names.includes(".pcrsig") ? given!.policyKey : undefined,
+    });
+    const evidence = await collectEvidence({ ...request, imagePath });
+    const { cmdline, profile, microcode } = tellings(evidence.serial);
+    expect(cmdline).toBe("console=ttyS0 loglevel=4 rdinit=/init panic=-1");
+    expect(profile).toBe(profileCount === 0 ? "" : "ID=main");
+    expect(microcode !== "").toBe(names.includes(".ucode"));
+    using source = openFileSource(imagePath);
+    const prediction = await predictUkiOnEsp(source, { banks: ["sha256", "sha384"], phases: [], secureBoot: false });
+    const { registers } = compareWithLog(prediction, {
+      log: readEventLog(evidence.eventLog),
+      registers: evidence.pcrs,
+    });
+    expect(registers.filter(({ equal }) => !equal)).toEqual([]);
+    expect(registers.map(({ register }) => register)).toEqual(
+      expect.arrayContaining(["pcr4", "pcr9", "pcr11", "pcr12", "pcr13"]),
+    );
+  });
+
   /** Makes an image both ways; one boot then stands for both. */
   function both(name: string, parts: Parts): string {
     const place = join(folder, name);
@@ -137,7 +179,26 @@ describe.skipIf(!here || !given || !ukify || !loader)("an image that ukify makes
   }
 });
 
-function makeParts(): { uki: Parts; addon: Parts } | undefined {
+/** Policies are signed for a key that the image names; with `.hwids` or `.dtbauto` ukify 257 signs other values. */
+function chooseParts(seed: string): SectionName[] {
+  const names = choose(seed, OPTIONAL_PARTS);
+  if (!names.includes(".pcrsig")) return names;
+  return [...new Set([...names, ".pcrpkey" as const])].filter((name) => name !== ".hwids" && name !== ".dtbauto");
+}
+
+/** That many, by title: no two are the same. */
+function chooseCombinations(count: number) {
+  const combinations = new Map<string, { names: SectionName[]; profileCount: number }>();
+  for (let seed = 0; combinations.size < count; seed += 1) {
+    const names = chooseParts(`boot ${seed}`);
+    const profileCount = [0, 0, 2][seed % 3] ?? 0;
+    const title = `${names.toSorted().join(" ") || "nothing more"} and ${profileCount} profiles`;
+    combinations.set(title, { names, profileCount });
+  }
+  return combinations;
+}
+
+function makeParts(): { uki: Parts; addon: Parts; optional: Part[]; policyKey: string } | undefined {
   const [stub, addonStub, kernel] = [debianStub("trixie"), debianAddonStub("trixie"), debianKernel()];
   const busybox = debianFiles("trixie", ["busybox-static"], /^busybox-static$/);
   if (!stub || !addonStub || !kernel || !busybox) return undefined;
@@ -152,6 +213,20 @@ function makeParts(): { uki: Parts; addon: Parts } | undefined {
   const commandLine = "console=ttyS0 loglevel=4 rdinit=/init panic=-1";
   const microcode = microcodeArchives([{ name: "06-8f-08", content: bytesSource(MICROCODE) }]);
   const program = readFileSync(join(busybox, "usr/bin/busybox"));
+  const policy = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const policyKey = join(folder, "policy.pem");
+  writeFileSync(policyKey, policy.privateKey.export({ type: "pkcs8", format: "pem" }));
+  const hwids = join(folder, "hwids");
+  mkdirSync(hwids);
+  writeFileSync(
+    join(hwids, "board.json"),
+    JSON.stringify({
+      type: "devicetree",
+      name: "Acme one",
+      compatible: "acme,one",
+      hwids: ["0c1f2a3b-4d5e-5f60-8172-93a4b5c6d7e8"],
+    }),
+  );
   const base = { stub, addonStub, policyKey: undefined };
   return {
     uki: {
@@ -176,8 +251,33 @@ function makeParts(): { uki: Parts; addon: Parts } | undefined {
         [part(".profile", "ID=debug\nTITLE=Debug\n"), part(".cmdline", `${commandLine} chosen=1`)],
       ],
     },
+    optional: [
+      part(".dtb", makeDeviceTree([["compatible", "acme,base\0"]])),
+      part(".dtbauto", makeDeviceTree([["compatible", "acme,one\0"]])),
+      { name: ".hwids", values: [hwids] },
+      { name: ".uname", values: ["6.1-cvm-build-test"] },
+      part(".splash", makeBitmap()),
+      part(".pcrpkey", policy.publicKey.export({ type: "spki", format: "pem" })),
+      part(".sbat", "sbat,1,x\nacme,1,Acme\n"),
+    ],
+    policyKey,
     addon: { ...base, kernel: undefined, parts: [part(".cmdline", "added=1")], profiles: [] },
   };
+}
+
+/** A picture of one red pixel. */
+function makeBitmap(): Buffer {
+  const bitmap = Buffer.alloc(58);
+  bitmap.write("BM");
+  bitmap.writeUInt32LE(58, 2);
+  bitmap.writeUInt32LE(54, 10);
+  bitmap.writeUInt32LE(40, 14);
+  bitmap.writeInt32LE(1, 18);
+  bitmap.writeInt32LE(1, 22);
+  bitmap.writeUInt16LE(1, 26);
+  bitmap.writeUInt16LE(24, 28);
+  bitmap[56] = 0xff;
+  return bitmap;
 }
 
 /** What the guest has said, by name. */

@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { makeDeviceTree } from "../../packages/uki/src/device-tree.fixture.ts";
 import { makeKernel } from "../../packages/uki/src/pe/pe.fixture.ts";
 import { type DebianRoot, debianRoot } from "../support/trixie-root.ts";
 import { debianAddonStub, debianStub } from "../support/uki-parts.ts";
+import { choose, noise } from "./seeded.ts";
 import { buildOurselves, buildWithUkify, type Part, type Parts } from "./ukify-peer.ts";
 
 /** Whose stubs: of 257 and of 262. */
@@ -70,18 +71,6 @@ function chooseRow(seed: number, where: Pick<Row, "release" | "architecture">): 
     names: names.includes(".pcrsig") ? signable : names,
     profiles: Array.from({ length: count }, (_, index) => (index === 0 ? [] : choose(`${seed} ${index}`, inProfiles))),
   };
-}
-
-function choose<T extends string>(seed: string, from: readonly T[]): T[] {
-  return from.filter((name) => (noise(`${seed} ${name}`, 1)[0] ?? 0) < 128);
-}
-
-/** Bytes that follow from a text. */
-function noise(seed: string, sizeBytes: number): Buffer {
-  const blocks = Array.from({ length: Math.ceil(sizeBytes / 64) }, (_, index) =>
-    createHash("sha512").update(`${seed} ${index}`).digest(),
-  );
-  return Buffer.concat(blocks).subarray(0, sizeBytes);
 }
 
 describe("section combinations against ukify and systemd-measure", () => {
