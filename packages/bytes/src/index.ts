@@ -3,6 +3,7 @@ export { canonicalJson, compactCanonicalJson, compareCodeUnits, type Json } from
 export { type DerValue, DerTag, encodeDer, expectDer, readDer, readDerList } from "./der.ts";
 export { assert, CvmError, type CvmErrorOptions, FormatError, type FormatErrorPlace } from "./errors.ts";
 export { compileGlob, isGlob } from "./glob.ts";
+export { decodeGuid, encodeGuid, guid, type Guid, isGuid } from "./guid.ts";
 export {
   digest,
   DIGEST_SIZE_BYTES,
@@ -40,4 +41,5 @@ export {
 } from "./source.ts";
 export type { ProgressEvent, ReportProgress } from "./progress.ts";
 export { startThread } from "./thread.ts";
+export { decodeUuid, derivedUuid, encodeUuid, uuid } from "./uuid.ts";
 export { writeFully } from "./write.ts";

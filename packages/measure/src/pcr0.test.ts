@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { digest, FormatError } from "@cvm-build/bytes";
-import type { Guid } from "@cvm-build/uki";
+import { digest, FormatError, type Guid } from "@cvm-build/bytes";
 import { FILE_TYPES, SECTION_TYPES } from "./firmware/volume-format.ts";
 import { makeFile, makeFlash, makeSection, makeVolume } from "./firmware/volume.fixture.ts";
 import { predictPcr0 } from "./pcr0.ts";

@@ -1,5 +1,4 @@
-import { digest, HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
-import { encodeGuid } from "@cvm-build/uki";
+import { digest, encodeGuid, HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
 import type { MeasuredEvent } from "./event.ts";
 import type { OvmfBuild } from "./firmware/release.ts";
 import { utf16WithNul } from "./prediction.ts";

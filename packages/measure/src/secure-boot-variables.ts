@@ -1,7 +1,7 @@
+import { encodeGuid } from "@cvm-build/bytes";
 import {
   currentVariables,
   EFI_GLOBAL_VARIABLE,
-  encodeGuid,
   encodeSignature,
   SECURE_BOOT_ENABLE,
   SECURE_BOOT_KEYS,

@@ -79,7 +79,6 @@ export {
 } from "./secure-boot/authenticated-variable/writer.ts";
 export type { KeyAlgorithm } from "./secure-boot/certificate.ts";
 export { enrolledVariables, SECURE_BOOT_ENABLE } from "./secure-boot/enrolment.ts";
-export { decodeGuid, encodeGuid, guid, type Guid, isGuid } from "./secure-boot/guid.ts";
 export {
   generateKeySet,
   generatePcrKey,

@@ -1,4 +1,4 @@
-import { encodeGuid } from "@cvm-build/uki";
+import { encodeGuid } from "@cvm-build/bytes";
 
 /** Data of an entry by its GUID. */
 type Entries = Readonly<Record<string, Buffer>>;

@@ -1,5 +1,4 @@
-import { FormatError, record, u16le, type ValueOf } from "@cvm-build/bytes";
-import { guid, type Guid } from "@cvm-build/uki";
+import { FormatError, type Guid, guid, record, u16le, type ValueOf } from "@cvm-build/bytes";
 
 /**
  * What follows an entry's data: 18 bytes. The table is read from its end.

@@ -1,5 +1,5 @@
-import { bytesSource } from "@cvm-build/bytes";
-import { type Guid, readPe } from "@cvm-build/uki";
+import { bytesSource, type Guid } from "@cvm-build/bytes";
+import { readPe } from "@cvm-build/uki";
 import type { Code } from "./code-search.ts";
 import { decodeLzma } from "./lzma.ts";
 import { FILE_TYPES, LZMA_SECTION, SECTION_TYPES } from "./volume-format.ts";

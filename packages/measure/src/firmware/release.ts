@@ -1,4 +1,4 @@
-import type { Guid } from "@cvm-build/uki";
+import type { Guid } from "@cvm-build/bytes";
 import type { OvmfVolumes, PeiModule } from "./ovmf.ts";
 import { readFiles } from "./volumes.ts";
 

@@ -1,5 +1,4 @@
-import { ascii, FormatError, record, u32le, type ValueOf } from "@cvm-build/bytes";
-import type { Guid } from "@cvm-build/uki";
+import { ascii, FormatError, type Guid, record, u32le, type ValueOf } from "@cvm-build/bytes";
 import { readGuidTable } from "./guid-table.ts";
 
 /**

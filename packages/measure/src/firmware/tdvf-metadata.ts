@@ -1,5 +1,4 @@
-import { ascii, FormatError, record, u32le, u64le, type ValueOf } from "@cvm-build/bytes";
-import { decodeGuid, type Guid } from "@cvm-build/uki";
+import { ascii, decodeGuid, FormatError, type Guid, record, u32le, u64le, type ValueOf } from "@cvm-build/bytes";
 import { readGuidTable } from "./guid-table.ts";
 
 /** Head of the list of sections. @see Intel TDX Virtual Firmware Design Guide, "TDVF Descriptor" */

@@ -1,4 +1,4 @@
-import { encodeGuid } from "@cvm-build/uki";
+import { encodeGuid } from "@cvm-build/bytes";
 
 /** A section to be put into firmware: type and attributes by number, as the file has them. */
 export interface MadeSection {

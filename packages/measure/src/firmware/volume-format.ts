@@ -1,5 +1,4 @@
-import { ascii, raw, record, u16le, u32le, u64le, u8, type ValueOf } from "@cvm-build/bytes";
-import { guid, type Guid } from "@cvm-build/uki";
+import { ascii, type Guid, guid, raw, record, u16le, u32le, u64le, u8, type ValueOf } from "@cvm-build/bytes";
 
 /**
  * Head of a firmware volume up to its block map: 56 bytes.

@@ -1,5 +1,4 @@
-import { alignUp } from "@cvm-build/bytes";
-import type { Guid } from "@cvm-build/uki";
+import { alignUp, type Guid } from "@cvm-build/bytes";
 import { lzma } from "@napi-rs/lzma";
 import {
   FILE_SYSTEMS,

@@ -1,5 +1,4 @@
-import { alignUp, FormatError } from "@cvm-build/bytes";
-import type { Guid } from "@cvm-build/uki";
+import { alignUp, FormatError, type Guid } from "@cvm-build/bytes";
 import {
   ExtendedSize32,
   ExtendedSize64,

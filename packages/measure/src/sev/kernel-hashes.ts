@@ -1,6 +1,8 @@
 import {
   type ByteSource,
   CvmError,
+  type Guid,
+  guid,
   raw,
   record,
   type Sha256Hex,
@@ -8,7 +10,6 @@ import {
   sourceSha256,
   u16le,
 } from "@cvm-build/bytes";
-import { guid, type Guid } from "@cvm-build/uki";
 import { PAGE_BYTES, type SevFirmware } from "../firmware/sev-metadata.ts";
 
 /** What QEMU is given by `-kernel`, `-initrd` and `-append` while `kernel-hashes=on`. */

@@ -1,4 +1,4 @@
-import type { Guid } from "@cvm-build/uki";
+import type { Guid } from "@cvm-build/bytes";
 import { decodeLzma } from "../firmware/lzma.ts";
 import { FILE_TYPES, LZMA_SECTION, SECTION_TYPES } from "../firmware/volume-format.ts";
 import { readFiles, readFlashVolumes, readSections, readVolume } from "../firmware/volumes.ts";

@@ -1,5 +1,4 @@
-import { CvmError, record, u16le, u32le, u64le } from "@cvm-build/bytes";
-import { guid } from "@cvm-build/uki";
+import { CvmError, guid, record, u16le, u32le, u64le } from "@cvm-build/bytes";
 import type { TdvfMetadata, TdvfSection } from "../firmware/tdvf-metadata.ts";
 import { gceMemory, type MemoryRange, q35Memory } from "./guest-memory.ts";
 

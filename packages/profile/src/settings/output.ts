@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { resolve } from "node:path";
+import { derivedUuid } from "@cvm-build/bytes";
 import { type DefaultContext, filling, list, one } from "../setting.ts";
 import { choice, integer, path, textItem, uuid, NO, spell, YES } from "../value-kind.ts";
 
@@ -91,16 +91,7 @@ export const OUTPUT_SETTINGS = [
   }),
 ] as const;
 
-/** A version 8 UUID of the image's id: stable without being written anywhere. */
+/** A UUID of the image's id: stable without being written anywhere. */
 function seedOf(context: DefaultContext): string {
-  const id = String(context.value("Output.ImageId"));
-  const hex = createHash("sha256").update(`cvm-build seed\0${id}`).digest("hex");
-  const variant = ((Number.parseInt(hex[16]!, 16) & 0x3) | 0x8).toString(16);
-  return [
-    hex.slice(0, 8),
-    hex.slice(8, 12),
-    `8${hex.slice(13, 16)}`,
-    variant + hex.slice(17, 20),
-    hex.slice(20, 32),
-  ].join("-");
+  return derivedUuid("cvm-build seed", String(context.value("Output.ImageId")));
 }

@@ -1,6 +1,5 @@
-import type { CvmError } from "@cvm-build/bytes";
+import { type CvmError, type Guid, isGuid } from "@cvm-build/bytes";
 import { ukiError } from "../error.ts";
-import { type Guid, isGuid } from "../secure-boot/guid.ts";
 import { HWID_TYPES, type HwidType } from "./format.ts";
 
 /** A file that describes a device: JSON, as ukify's `--hwids=` reads it. */

@@ -1,5 +1,4 @@
-import { record, u32le, type ValueOf } from "@cvm-build/bytes";
-import { guid } from "../secure-boot/guid.ts";
+import { guid, record, u32le, type ValueOf } from "@cvm-build/bytes";
 
 /**
  * One hardware id of `.hwids` and the device that it stands for: 28 bytes, little-endian. Offsets count from the start

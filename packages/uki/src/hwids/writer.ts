@@ -1,6 +1,6 @@
+import type { Guid } from "@cvm-build/bytes";
 import { type HwidDevice, type HwidFile, parseHwidFile } from "./description.ts";
 import { DESCRIPTOR_TYPE_SHIFT, HWID_TYPES, HwidEntry } from "./format.ts";
-import type { Guid } from "../secure-boot/guid.ts";
 
 /**
  * Makes `.hwids` of files that each describe a device, as ukify does: devices in the order of their files, ids and

@@ -1,4 +1,4 @@
-import type { Guid } from "./guid.ts";
+import type { Guid } from "@cvm-build/bytes";
 import type { NewVariable } from "./variable-store/writer.ts";
 import { KEY_ATTRIBUTES, SECURE_BOOT_KEYS, type SecureBootKeyName, VARIABLE_ATTRIBUTES } from "./variables.ts";
 

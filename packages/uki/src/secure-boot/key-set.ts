@@ -1,10 +1,10 @@
 import type { X509Certificate } from "node:crypto";
+import { type Guid, isGuid } from "@cvm-build/bytes";
 import { ukiError } from "../error.ts";
 import { keySigner } from "../signer/key-signer.ts";
 import type { Signer } from "../signer/signer.ts";
 import { encodeAuthenticatedVariable } from "./authenticated-variable/writer.ts";
 import { generateKey, KEY_ALGORITHMS, type KeyAlgorithm, type KeyPair, selfSignedCertificate } from "./certificate.ts";
-import { type Guid, isGuid } from "./guid.ts";
 import type { SignatureList } from "./signature-list/reader.ts";
 import { certificateList, encodeSignatureLists } from "./signature-list/writer.ts";
 import { SECURE_BOOT_KEYS, type SecureBootKeyName } from "./variables.ts";

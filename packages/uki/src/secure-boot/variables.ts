@@ -1,4 +1,4 @@
-import type { Guid } from "./guid.ts";
+import type { Guid } from "@cvm-build/bytes";
 
 /** Vendors of the variables that Secure Boot reads. @see UEFI Specification, sections 3.3 and 32.4.1 */
 export const EFI_GLOBAL_VARIABLE: Guid = "8be4df61-93ca-11d2-aa0d-00e098032b8c";

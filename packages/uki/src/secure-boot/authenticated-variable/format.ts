@@ -1,5 +1,4 @@
-import { record, u16le, u32le, type ValueOf } from "@cvm-build/bytes";
-import { type Guid, guid } from "../guid.ts";
+import { guid, type Guid, record, u16le, u32le, type ValueOf } from "@cvm-build/bytes";
 
 /**
  * What stands between time and signature of an authenticated variable: 24 bytes.

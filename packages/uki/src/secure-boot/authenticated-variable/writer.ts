@@ -1,9 +1,9 @@
 import type { X509Certificate } from "node:crypto";
+import { encodeGuid, type Guid } from "@cvm-build/bytes";
 import { OID } from "../../cms/format.ts";
 import { encodeSignedData } from "../../cms/writer.ts";
 import type { Signer } from "../../signer/signer.ts";
 import { encodeEfiTime } from "../efi-time.ts";
-import { encodeGuid, type Guid } from "../guid.ts";
 import { KEY_ATTRIBUTES, VARIABLE_ATTRIBUTES } from "../variables.ts";
 import {
   EFI_CERT_TYPE_PKCS7_GUID,

@@ -1,7 +1,6 @@
 import { X509Certificate } from "node:crypto";
-import { sha256Hex } from "@cvm-build/bytes";
+import { type Guid, sha256Hex } from "@cvm-build/bytes";
 import { oneLineName } from "../../cms/name.ts";
-import type { Guid } from "../guid.ts";
 import { SIGNATURE_TYPES } from "./format.ts";
 import type { SignatureList } from "./reader.ts";
 

@@ -1,5 +1,4 @@
-import { record, u32le, type ValueOf } from "@cvm-build/bytes";
-import { type Guid, guid } from "../guid.ts";
+import { guid, type Guid, record, u32le, type ValueOf } from "@cvm-build/bytes";
 
 /**
  * Head of a list of signatures of one type and size: 28 bytes.

@@ -1,5 +1,4 @@
-import { FormatError } from "@cvm-build/bytes";
-import { decodeGuid, type Guid } from "../guid.ts";
+import { decodeGuid, FormatError, type Guid } from "@cvm-build/bytes";
 import { MAX_SIGNATURE_LISTS_BYTES, SIGNATURE_OWNER_BYTES, SignatureListHeader } from "./format.ts";
 
 /** One signature of a list: a certificate, a digest. */

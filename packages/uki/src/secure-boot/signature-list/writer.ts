@@ -1,5 +1,4 @@
-import { assert } from "@cvm-build/bytes";
-import { encodeGuid, type Guid } from "../guid.ts";
+import { assert, encodeGuid, type Guid } from "@cvm-build/bytes";
 import { SIGNATURE_OWNER_BYTES, SIGNATURE_TYPES, SignatureListHeader } from "./format.ts";
 import type { Signature, SignatureList } from "./reader.ts";
 

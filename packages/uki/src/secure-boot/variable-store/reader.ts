@@ -1,5 +1,4 @@
-import { alignUp, type ByteSource, FormatError } from "@cvm-build/bytes";
-import type { Guid } from "../guid.ts";
+import { alignUp, type ByteSource, FormatError, type Guid } from "@cvm-build/bytes";
 import {
   AUTHENTICATED_VARIABLE_STORE,
   FirmwareVolumeHeader,

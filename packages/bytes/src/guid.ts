@@ -1,4 +1,5 @@
-import { assert, type FieldType } from "@cvm-build/bytes";
+import { assert } from "./errors.ts";
+import type { FieldType } from "./record.ts";
 
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const GUID_BYTES = 16;
