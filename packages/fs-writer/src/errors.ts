@@ -4,6 +4,10 @@ export type FsWriterErrorCode =
   | "tree"
   /** A node that the chosen archive format cannot hold. */
   | "archive"
+  /** Data that dm-verity cannot protect as asked. */
+  | "verity"
+  /** Partitions that do not fit a disk, or a disk that does not fit its format. */
+  | "disk"
   /** A compression setting that the compressor does not have, or a decoder that is not installed. */
   | "compression"
   /** A worker thread that ended while it had work. */

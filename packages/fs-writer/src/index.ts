@@ -44,5 +44,11 @@ export type {
   SymlinkNode,
   TreeNode,
 } from "./tree.ts";
+export { dumpVerity } from "./verity/dump.ts";
+export { VERITY_ALGORITHMS, type VerityAlgorithm, type VerityFormatVersion } from "./verity/format.ts";
+export type { BlockHashing } from "./verity/hash-tree.ts";
+export { isVerity, readVerity, type Verity } from "./verity/reader.ts";
+export { verifyVerity, type VerifyVerityOptions } from "./verity/verify.ts";
+export { type VerityOptions, writeVerity, type WrittenVerity } from "./verity/writer.ts";
 export { serveTasks } from "./workers/serve-tasks.ts";
 export { WorkerPool, type WorkerPoolOptions } from "./workers/worker-pool.ts";
