@@ -53,8 +53,10 @@ export function record<const L extends Layout>(recordName: string, sizeBytes: nu
       for (const [field, [offset, type]] of fields) {
         const value = (values as Record<string, unknown>)[field];
         const refusal = type.refuse(value);
-        const place = `${recordName}.${field} at 0x${offset.toString(16)}`;
-        assert(refusal === undefined, `cannot encode ${place}: expected ${refusal}, got ${String(value)}`);
+        if (refusal !== undefined) {
+          const place = `${recordName}.${field} at 0x${offset.toString(16)}`;
+          assert(false, `cannot encode ${place}: expected ${refusal}, got ${String(value)}`);
+        }
         type.put(bytes, offset, value);
       }
       return bytes;
