@@ -19,9 +19,38 @@ export {
   xattrLosses,
 } from "./cpio/writer.ts";
 export type { DerivedCache, DerivedObject } from "./derived-cache.ts";
+export {
+  type DiskOptions,
+  type DiskPartition,
+  type PartitionContent,
+  writeDisk,
+  type WrittenDisk,
+} from "./disk/writer.ts";
 export { dumpTree } from "./dump-tree.ts";
 export type { FsWriterErrorCode } from "./errors.ts";
 export { compareUtf8, FileTree, parentOf } from "./file-tree.ts";
+export { dumpGpt } from "./gpt/dump.ts";
+export {
+  GPT_SIGNATURE,
+  GptEntry,
+  GptHeader,
+  MAX_GPT_ENTRIES,
+  PARTITION_FLAGS,
+  type PartitionFlag,
+  SECTOR_BYTES,
+  UNUSED_TYPE,
+} from "./gpt/format.ts";
+export {
+  describePartitionType,
+  GPT_ARCHITECTURES,
+  type GptArchitecture,
+  PARTITION_TYPES,
+  type PartitionType,
+  partitionTypeUuid,
+} from "./gpt/partition-types.ts";
+export { type FoundPartition, type Gpt, isGpt, readGpt } from "./gpt/reader.ts";
+export { verityPartitionUuids } from "./gpt/verity-uuids.ts";
+export { type GptLayout, type GptOptions, type GptPartition, layOutGpt } from "./gpt/writer.ts";
 export { type PackedSegments, type PackOptions, packSegments, SEGMENT_WORKER } from "./segments/pack.ts";
 export {
   type Segment,
