@@ -23,6 +23,7 @@ function describeRow(row: SettingRow): string {
   const notes = [
     row.kind.shape,
     ...(fallback === undefined ? [] : [`default ${fallback}`]),
+    ...(row.formats ? [`with \`Format=\` ${row.formats.join(", ")}`] : []),
     ...(row.isOurs ? ["not in mkosi"] : []),
   ];
   return `- \`${row.name}=\` ${row.summary} (${notes.join("; ")})`;

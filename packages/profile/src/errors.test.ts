@@ -200,7 +200,7 @@ describe("profiles and files", () => {
 describe("what mkosi has and cvm-build does not", () => {
   const files = {
     "mkosi.conf":
-      "[Distribution]\nDistribution=fedora\n[Output]\nFormat=disk\n[Content]\nPackages=a\nBootloader=grub\nRootPassword=secret\nCleanPackageMetadata=no\n",
+      "[Distribution]\nDistribution=fedora\n[Output]\nFormat=esp\n[Content]\nPackages=a\nBootloader=grub\nRootPassword=secret\nCleanPackageMetadata=no\n",
     "mkosi.conf.d/x.conf": "[Validation]\nSecureBootSignTool=sbsign\n[Runtime]\nRAM=2G\n[Match]\nSystemdVersion=!255\n",
     "mkosi.conf.d/y.conf": "[Match]\nRelease=bookworm\n[Build]\nWithNetwork=yes\n",
     "mkosi.postinst": { text: "#!/bin/sh\n", mode: 0o755 },
@@ -210,7 +210,7 @@ describe("what mkosi has and cvm-build does not", () => {
     "mkosi.postinst: Content.PostInstallationScripts",
     "mkosi.repart: Output.RepartDirectories",
     'mkosi.conf:2:14: Distribution.Distribution="fedora"',
-    'mkosi.conf:4:8: Output.Format="disk"',
+    'mkosi.conf:4:8: Output.Format="esp"',
     "mkosi.conf:7:1: Content.Bootloader",
     "mkosi.conf:8:14: Content.RootPassword=a password in clear",
     'mkosi.conf:9:22: Content.CleanPackageMetadata="no"',

@@ -2,15 +2,20 @@ export type {
   ArtifactDeclaration,
   Companion,
   ContentSettings,
+  DiskSettings,
   DistributionSettings,
+  ExtensionSettings,
+  InitOverlaySettings,
   MeasureSettings,
   OutputSettings,
+  PmemSettings,
   Profile,
   StorageSettings,
   UkiProfile,
   UkiSettings,
   ValidationSettings,
 } from "./profile.ts";
+export { FORMAT_TRAITS, OUTPUT_FORMATS, type OutputFormat } from "./output-format.ts";
 export type { Probe, ServiceDeclaration } from "./service.ts";
 export type { ProfileErrorCode } from "./error.ts";
 export { type LoadedProfile, loadProfile, type MergedSetting } from "./load.ts";

@@ -15,6 +15,7 @@ describe("values", () => {
         compressOutput: "zstd",
         compressLevel: 3,
         seed: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+        diskFormats: ["raw"],
         notices: [],
       },
       content: {
@@ -27,6 +28,8 @@ describe("values", () => {
         extraTrees: [],
         removeFiles: [],
         kernelModules: [],
+        initrdPackages: [],
+        kernelInitrdModules: [],
         kernelCommandLine: [],
         autologin: false,
         enableUnits: [],
@@ -36,7 +39,7 @@ describe("values", () => {
         environment: {},
       },
       uki: { stubPackage: "systemd-boot-efi", sections: [], companions: [] },
-      validation: { secureBoot: false, signExpectedPcr: false, signExpectedPcrKeys: [] },
+      validation: { secureBoot: false, signExpectedPcr: false, signExpectedPcrKeys: [], verity: "auto" },
       measure: { banks: ["sha1", "sha256", "sha384", "sha512"], platforms: [] },
       storage: {
         mountPoint: "/var/lib/data",
@@ -46,6 +49,10 @@ describe("values", () => {
         missingDisk: "fail",
         diskTimeoutSec: 10,
       },
+      disk: { tree: "root", compression: "none", verityAlgorithm: "sha256" },
+      initOverlay: { carrier: "initrd", loadIntoRam: false },
+      pmem: {},
+      extension: { id: "debian", scope: [] },
       ukiProfiles: [],
       services: [],
       artifacts: [],
@@ -129,6 +136,7 @@ describe("values", () => {
       secureBootCertificate: expect.stringMatching(/^\/.*\/db\.pem$/),
       signExpectedPcr: false,
       signExpectedPcrKeys: [expect.stringMatching(/^\/.*\/pcr\.pem$/), "command:/usr/bin/kms sign"],
+      verity: "auto",
     });
     expect(distribution).toMatchObject({ repositories: ["main", "contrib"], snapshot: "20260528T084923Z" });
   });
@@ -151,7 +159,7 @@ describe("values", () => {
   });
 
   test.each([
-    ["DataDisk=data", 'expected serial:NAME, label:NAME or lun:NUMBER, got "data"'],
+    ["DataDisk=data", 'expected serial:NAME, label:NAME, lun:NUMBER, partlabel:NAME or partuuid:UUID, got "data"'],
     ["DataDisk=serial:a b", "got"],
     ["DataDisk=label:" + "x".repeat(48), "got"],
     ["DataDisk=lun:01", "got"],

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { assert, type Sha256Hex } from "@cvm-build/bytes";
+import type { Sha256Hex } from "@cvm-build/bytes";
+import { checkAcross } from "./cross-check.ts";
 import { readDeclarations } from "./declaration.ts";
-import { profileError } from "./error.ts";
 import type { LoadRequest } from "./load-request.ts";
 import type { SourcePosition } from "./position.ts";
 import type { Profile, UkiProfile } from "./profile.ts";
@@ -10,7 +10,7 @@ import { ConfigReader } from "./reader.ts";
 import { checkServiceGraph } from "./service-graph.ts";
 import type { SettingStore } from "./setting-store.ts";
 import { SETTINGS_GROUPS } from "./setting.ts";
-import { type FilledSettings, findSetting, SETTINGS } from "./setting-table.ts";
+import { type FilledSettings, SETTINGS } from "./setting-table.ts";
 import { unsupportedError, type UnsupportedSetting } from "./unsupported.ts";
 
 /** A profile with what there is to say of its making. */
@@ -42,9 +42,9 @@ export interface MergedSetting {
 export function loadProfile(request: LoadRequest): LoadedProfile {
   const reader = new ConfigReader(request);
   reader.read();
-  const { store, disk, unsupported } = reader;
+  const { store, disk } = reader;
+  const unsupported = [...reader.unsupported, ...checkAcross(store)];
   if (unsupported.length > 0 && !request.ignoreUnsupported) throw unsupportedError(unsupported);
-  checkCompressLevel(store);
   const { services, artifacts } = readDeclarations(reader);
   checkServiceGraph(services);
   const names = store.valueOf("Config.Profiles") as string[];
@@ -98,20 +98,5 @@ function mergedSettings(store: SettingStore): MergedSetting[] {
       sources,
       isDefault: sources.length === 0,
     };
-  });
-}
-
-/** gzip has nine levels, zstd more. */
-function checkCompressLevel(store: SettingStore): void {
-  const level = store.valueOf("Output.CompressLevel");
-  if (store.valueOf("Output.CompressOutput") !== "gzip" || Number(level) <= 9) return;
-  const [source] = store.effective(findSetting("Output.CompressLevel")!);
-  assert(source !== undefined, "the default level suits gzip");
-  throw profileError("profile-bad-value", {
-    cannot: 'read setting "Output.CompressLevel"',
-    at: source.position,
-    expected: "a whole number 0..9 for gzip",
-    got: String(level),
-    setting: "Output.CompressLevel",
   });
 }

@@ -15,11 +15,12 @@ interface MkosiGroup {
 const NO_SCRIPTS = "no script runs during a build: put files into ExtraTrees=, programs into artifacts/*.yaml";
 const NO_TOOLS_TREE = "leave it out: a build uses no tools of the host";
 const NO_BOOT_SETTING = "leave it out: `cvm-build boot` and `prove` choose the machine from the platform";
-const NO_DISK = "leave it out: a UKI has no partitions";
-const NO_INITRD = "leave it out: the image is its own initrd, Packages= and KernelModules= say what is in it";
+const NO_REPART = "leave it out: Format= and [Disk] say which partitions there are";
+const NO_INITRD = "leave it out: the image is its own initrd, or has one that InitrdPackages= adds to";
 const NO_CACHE_SETTING = "leave it out: the store keeps what was fetched and unpacked, see `cvm-build cache`";
 const NO_PROXY = "set https_proxy in the environment of the build";
 const KERNEL_MODULES = "use KernelModules= with ordered globs, - to exclude";
+const INITRD_MODULES = "use KernelInitrdModules= with ordered globs, - to exclude";
 
 /** mkosi 27's settings outside the table of settings, by what to do instead. */
 const GROUPS: readonly MkosiGroup[] = [
@@ -48,16 +49,17 @@ const GROUPS: readonly MkosiGroup[] = [
   {
     section: "Output",
     names: "RepartDirectories OutputSize SectorSize ElTorito ElToritoSystem ElToritoVolume ElToritoPublisher",
-    useInstead: NO_DISK,
+    useInstead: NO_REPART,
   },
-  { section: "Output", names: "Overlay", useInstead: "leave it out: an image has no base image" },
+  { section: "Output", names: "Overlay", useInstead: "use Base= of [Extension], with Format=sysext or confext" },
   { section: "Output", names: "CleanScripts", useInstead: NO_SCRIPTS },
   {
     section: "Content",
     names: "BuildPackages VolatilePackages VolatilePackageDirectories",
     useInstead: "use Packages=, or artifacts/*.yaml for what was built elsewhere",
   },
-  { section: "Content", names: "BaseTrees SkeletonTrees", useInstead: "use ExtraTrees=" },
+  { section: "Content", names: "BaseTrees", useInstead: "use ExtraTrees=, or Base= of [Extension]" },
+  { section: "Content", names: "SkeletonTrees", useInstead: "use ExtraTrees=" },
   {
     section: "Content",
     names:
@@ -67,11 +69,11 @@ const GROUPS: readonly MkosiGroup[] = [
   {
     section: "Content",
     names: "Bootloader BiosBootloader ShimBootloader UnifiedKernelImages UnifiedKernelImageFormat",
-    useInstead: "leave it out: the output is one UKI that the firmware starts",
+    useInstead: "leave it out: the firmware starts the UKI itself",
   },
   {
     section: "Content",
-    names: "Initrds InitrdProfiles InitrdPackages InitrdVolatilePackages MakeInitrd",
+    names: "Initrds InitrdProfiles InitrdVolatilePackages MakeInitrd",
     useInstead: NO_INITRD,
   },
   {
@@ -92,8 +94,8 @@ const GROUPS: readonly MkosiGroup[] = [
   },
   {
     section: "Content",
-    names: "KernelModulesInitrd KernelModulesInitrdInclude KernelModulesInitrdExclude KernelInitrdModules",
-    useInstead: KERNEL_MODULES,
+    names: "KernelModulesInitrd KernelModulesInitrdInclude KernelModulesInitrdExclude",
+    useInstead: INITRD_MODULES,
   },
   {
     section: "Content",
@@ -106,12 +108,7 @@ const GROUPS: readonly MkosiGroup[] = [
     useInstead: "put etc/locale.conf or etc/vconsole.conf into ExtraTrees=",
   },
   { section: "Content", names: "SELinuxRelabel", useInstead: "leave it out: an initramfs keeps no labels" },
-  { section: "Validation", names: "Passphrase", useInstead: NO_DISK },
-  {
-    section: "Validation",
-    names: "Verity VerityKey VerityKeySource VerityCertificate VerityCertificateSource",
-    useInstead: NO_DISK,
-  },
+  { section: "Validation", names: "Passphrase", useInstead: "use Key= of [Storage], which says who keeps the key" },
   {
     section: "Validation",
     names: "Checksum",
@@ -119,7 +116,8 @@ const GROUPS: readonly MkosiGroup[] = [
   },
   {
     section: "Validation",
-    names: "SecureBootKeySource SecureBootCertificateSource SignExpectedPcrKeySource SignExpectedPcrCertificateSource",
+    names:
+      "SecureBootKeySource SecureBootCertificateSource VerityKeySource VerityCertificateSource SignExpectedPcrKeySource SignExpectedPcrCertificateSource",
     useInstead: "write the source into the key itself, such as SecureBootKey=pkcs11:token=release;object=db",
   },
   {

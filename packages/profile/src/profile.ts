@@ -1,3 +1,4 @@
+import type { OutputFormat } from "./output-format.ts";
 import type { SourcePosition } from "./position.ts";
 import type { ServiceDeclaration } from "./service.ts";
 
@@ -12,6 +13,10 @@ export interface Profile {
   validation: ValidationSettings;
   measure: MeasureSettings;
   storage: StorageSettings;
+  disk: DiskSettings;
+  initOverlay: InitOverlaySettings;
+  pmem: PmemSettings;
+  extension: ExtensionSettings;
   /** Profiles of a multi-profile UKI beside the image's own, in order. */
   ukiProfiles: UkiProfile[];
   /** Sorted by name. */
@@ -38,7 +43,7 @@ export interface DistributionSettings {
 
 /** `[Output]`: what the image is called and how it is written. */
 export interface OutputSettings {
-  format: "uki" | "addon";
+  format: OutputFormat;
   imageId: string;
   imageVersion: string;
   /** Absolute. `build/` below the working directory unless set. */
@@ -47,6 +52,8 @@ export interface OutputSettings {
   compressLevel: number;
   /** A UUID: where identifiers that look random come from. */
   seed: string;
+  /** `DiskFormat=` (ours): each is a file. */
+  diskFormats: ("raw" | "qcow2" | "vhd" | "gcp")[];
   /** `Notice=` (ours): sentences that the summary, the manifest and the last lines on screen repeat. */
   notices: string[];
 }
@@ -67,6 +74,9 @@ export interface ContentSettings {
   removeFiles: string[];
   /** Ordered patterns as mkosi has them: `-` excludes, the last match wins. Empty keeps all. */
   kernelModules: string[];
+  /** Of the small initrd that mounts the image: packages, and modules as in `kernelModules`. */
+  initrdPackages: string[];
+  kernelInitrdModules: string[];
   kernelCommandLine: string[];
   /** `UsrMerge` and other finishers need no setting. */
   hostname?: string;
@@ -130,6 +140,11 @@ export interface ValidationSettings {
   signExpectedPcr: boolean;
   /** Each signs every policy; the first is the one that the image carries. */
   signExpectedPcrKeys: string[];
+  /** `auto` signs root hashes where there is a key. */
+  verity: "auto" | "signed" | "hash" | "none";
+  /** A key's absolute path, or a reference. */
+  verityKey?: string;
+  verityCertificate?: string;
 }
 
 /** `[Measure]`: which registers are predicted. */
@@ -158,10 +173,51 @@ export interface StorageSettings {
   diskTimeoutSec: number;
 }
 
-/** What a disk is known by, to the machine or to LUKS. */
+/** What a disk is known by, to the machine, to LUKS or, of a partition, to its disk's table. */
 export interface DataDisk {
-  by: "serial" | "label" | "lun";
+  by: "serial" | "label" | "lun" | "partlabel" | "partuuid";
   name: string;
+}
+
+/** `[Disk]` (ours): how a tree becomes a file system, and what else is on its disk. */
+export interface DiskSettings {
+  tree: "root" | "usr";
+  compression: "none" | "lz4" | "lz4hc" | "zstd";
+  /** The compressor's own where undefined. */
+  compressionLevel?: number;
+  /** Only where compressed. */
+  clusterSizeBytes?: number;
+  /** Only where not compressed. */
+  chunkSizeBytes?: number;
+  verityAlgorithm: "sha256" | "sha512";
+  /** What fits where undefined. */
+  espSizeBytes?: number;
+  /** There is none where undefined; else `storage.dataDisk` says what it is called. */
+  dataPartitionBytes?: number;
+}
+
+/** `[InitOverlay]` (ours): how the erofs reaches the initrd that mounts it. */
+export interface InitOverlaySettings {
+  carrier: "initrd" | "esp" | "partition";
+  loadIntoRam: boolean;
+}
+
+/** `[Pmem]` (ours). */
+export interface PmemSettings {
+  /** A physical address; computed where undefined. */
+  addressBytes?: number;
+}
+
+/** `[Extension]` (ours): what an extension says of the systems that it is for. */
+export interface ExtensionSettings {
+  /** Name of the profile whose packages are left out. */
+  base?: string;
+  /** `_any` for every system. */
+  id: string;
+  versionId?: string;
+  level?: string;
+  /** systemd's own where empty. */
+  scope: ("system" | "initrd" | "portable")[];
 }
 
 /** An input that is not a package of the distribution: `artifacts/<name>.yaml`. */

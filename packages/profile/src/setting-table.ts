@@ -2,7 +2,9 @@ import type { Profile } from "./profile.ts";
 import type { ProfileField, SettingRow, SETTINGS_GROUPS } from "./setting.ts";
 import { CONFIGURATION_SETTINGS } from "./settings/configuration.ts";
 import { CONTENT_SETTINGS } from "./settings/content.ts";
+import { DISK_SETTINGS } from "./settings/disk.ts";
 import { DISTRIBUTION_SETTINGS } from "./settings/distribution.ts";
+import { EXTENSION_SETTINGS } from "./settings/extension.ts";
 import { OUTPUT_SETTINGS } from "./settings/output.ts";
 import { OUR_SETTINGS } from "./settings/own.ts";
 import { STORAGE_SETTINGS } from "./settings/storage.ts";
@@ -15,6 +17,8 @@ const ROWS = [
   ...VALIDATION_SETTINGS,
   ...OUR_SETTINGS,
   ...STORAGE_SETTINGS,
+  ...DISK_SETTINGS,
+  ...EXTENSION_SETTINGS,
 ] as const;
 
 /** Every setting that a profile may use, in the order of the reference. */

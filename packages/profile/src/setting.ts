@@ -1,4 +1,5 @@
 import { compareCodeUnits } from "@cvm-build/bytes";
+import type { OutputFormat } from "./output-format.ts";
 import type { Profile } from "./profile.ts";
 import type { ItemKind, ValueContext } from "./value-kind.ts";
 import { ValueFault } from "./value-fault.ts";
@@ -13,6 +14,10 @@ export const SETTINGS_GROUPS = [
   "validation",
   "measure",
   "storage",
+  "disk",
+  "initOverlay",
+  "pmem",
+  "extension",
 ] as const;
 type SettingsGroup = (typeof SETTINGS_GROUPS)[number];
 
@@ -68,6 +73,8 @@ export interface SettingRow<T = any> {
   /** The default is ours alone: to conditions and specifiers the setting has no value until one is assigned, as in mkosi. */
   isDefaultHidden?: true;
   match?: MatchRule;
+  /** Values of `Format=` that it is for; with any other it may not be assigned. */
+  formats?: readonly OutputFormat[];
   /** `%x` gives its value. */
   specifier?: string;
   /** Files beside the configuration that set it by being there: `cvm.version`, `mkosi.extra`. */

@@ -55,7 +55,7 @@ export function diskProfile(
       diskTimeoutSec: 10,
       ...storage,
     },
-    validation: { secureBoot: false, signExpectedPcr, signExpectedPcrKeys: [] },
+    validation: { secureBoot: false, signExpectedPcr, signExpectedPcrKeys: [], verity: "auto" },
   };
 }
 

@@ -1,3 +1,4 @@
+import { FORMAT_TRAITS, type OutputFormat, PARTITIONED_FORMATS } from "../output-format.ts";
 import { type DefaultContext, filling, list, one, type SettingRow, sortPackages, variables } from "../setting.ts";
 import {
   boolean,
@@ -16,6 +17,8 @@ import {
   NO,
   YES,
 } from "../value-kind.ts";
+
+const kernelModule = textItem("a module, a path or a glob, after - to exclude", /^-?[^\0-][^\0]*$/);
 
 /** `[Content]` and `[Build]`: what is in the image. */
 export const CONTENT_SETTINGS = [
@@ -36,8 +39,8 @@ export const CONTENT_SETTINGS = [
     section: "Content",
     name: "WithEssential",
     kind: one(boolean),
-    default: (context) => context.value("Output.Format") !== "addon",
-    defaultNote: "`yes`, and `no` for add-ons",
+    default: (context) => FORMAT_TRAITS[context.value("Output.Format") as OutputFormat].hasEssential,
+    defaultNote: "`yes`, and `no` for add-ons and extensions",
     isOurs: true,
     summary: "Whether the distribution's Essential packages are added.",
   }),
@@ -87,8 +90,23 @@ export const CONTENT_SETTINGS = [
   filling("content.kernelModules", {
     section: "Content",
     name: "KernelModules",
-    kind: list(textItem("a module, a path or a glob, after - to exclude", /^-?[^\0-][^\0]*$/)),
+    kind: list(kernelModule),
     summary: "Kernel modules to keep, with what they depend on; `-` excludes, the last match wins. Empty keeps all.",
+  }),
+  filling("content.initrdPackages", {
+    section: "Content",
+    name: "InitrdPackages",
+    kind: list(packageName, { collect: sortPackages }),
+    formats: PARTITIONED_FORMATS,
+    summary: "Packages of the small initrd that mounts the image, beside those that it needs itself.",
+  }),
+  filling("content.kernelInitrdModules", {
+    section: "Content",
+    name: "KernelInitrdModules",
+    kind: list(kernelModule),
+    defaultNote: "what disks of clouds and QEMU need",
+    formats: PARTITIONED_FORMATS,
+    summary: "Kernel modules of that initrd, written as in `KernelModules=`.",
   }),
   filling("content.kernelCommandLine", {
     section: "Content",
@@ -158,10 +176,10 @@ export const CONTENT_SETTINGS = [
   {
     section: "Content",
     name: "Bootable",
-    kind: one(only(feature, { not: false, useInstead: "a UKI is bootable; leave the setting out" })),
+    kind: one(feature),
     default: () => "auto",
     match: "feature",
-    summary: "Whether the image can be booted: always.",
+    summary: "Whether the image can be booted: as its format is.",
   } satisfies SettingRow<boolean | "auto">,
   {
     section: "Content",

@@ -1,9 +1,10 @@
 import { resolve } from "node:path";
 import { derivedUuid } from "@cvm-build/bytes";
+import { OUTPUT_FORMATS, PARTITIONED_FORMATS } from "../output-format.ts";
 import { type DefaultContext, filling, list, one } from "../setting.ts";
 import { choice, integer, path, textItem, uuid, NO, spell, YES } from "../value-kind.ts";
 
-const OTHER_FORMATS = "confext cpio directory disk esp none portable sysext tar oci".split(" ");
+const OTHER_FORMATS = ["esp", "none", "oci"];
 
 const word = textItem("a name of letters, digits and -._", /^[A-Za-z0-9][A-Za-z0-9._-]*$/);
 
@@ -12,7 +13,7 @@ export const OUTPUT_SETTINGS = [
   filling("output.format", {
     section: "Output",
     name: "Format",
-    kind: one(choice(["uki", "addon"], { known: OTHER_FORMATS, useInstead: "only uki and addon can be built so far" })),
+    kind: one(choice(OUTPUT_FORMATS, { known: OTHER_FORMATS, useInstead: "use disk, uki or tar" })),
     default: () => "uki",
     match: "equal",
     specifier: "t",
@@ -64,7 +65,7 @@ export const OUTPUT_SETTINGS = [
       }),
     ),
     default: () => "zstd",
-    summary: "How the initrd is compressed.",
+    summary: "How the initrd is compressed, or the tree of `cpio` and `tar`.",
   }),
   filling("output.compressLevel", {
     section: "Output",
@@ -80,7 +81,16 @@ export const OUTPUT_SETTINGS = [
     default: seedOf,
     defaultNote: "made from `ImageId=`",
     besides: [{ suffix: "seed", take: "text" }],
-    summary: "Where identifiers that look random come from: those of disks and partitions, which a UKI has none of.",
+    summary: "Where identifiers that look random come from: those of disks, partitions and file systems, and salts.",
+  }),
+  filling("output.diskFormats", {
+    section: "Output",
+    name: "DiskFormat",
+    kind: list(choice(["raw", "qcow2", "vhd", "gcp"]), { collect: (formats) => [...new Set(formats)] }),
+    default: () => ["raw"],
+    formats: PARTITIONED_FORMATS,
+    isOurs: true,
+    summary: "The files that a disk is written as: `vhd` is Azure's, `gcp` a `tar.gz` of `disk.raw`.",
   }),
   filling("output.notices", {
     section: "Output",

@@ -13,15 +13,17 @@ const DISK_NAMES = {
   serial: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
   label: /^[A-Za-z0-9][A-Za-z0-9._-]{0,46}$/,
   lun: /^(0|[1-9][0-9]{0,4})$/,
+  partlabel: /^[A-Za-z0-9][A-Za-z0-9._-]{0,35}$/,
+  partuuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
 } as const satisfies Record<DataDisk["by"], RegExp>;
 
 const dataDisk: ItemKind<DataDisk> = {
-  expected: "serial:NAME, label:NAME or lun:NUMBER",
+  expected: "serial:NAME, label:NAME, lun:NUMBER, partlabel:NAME or partuuid:UUID",
   parse(text) {
-    const [, by, name = ""] = /^(serial|label|lun):(.*)$/.exec(text) ?? [];
+    const [, by, name = ""] = /^(serial|label|lun|partlabel|partuuid):(.*)$/.exec(text) ?? [];
     if (by === undefined || !DISK_NAMES[by as DataDisk["by"]].test(name)) {
       throw new ValueFault(this.expected, quoteText(text), {
-        hint: "a name is letters, digits and -._, 47 of them at most for a label and 64 for a serial number",
+        hint: "a name is letters, digits and -._, 47 of them at most for a label, 64 for a serial number, 36 for a partition",
       });
     }
     return { by: by as DataDisk["by"], name };
@@ -48,7 +50,7 @@ export const STORAGE_SETTINGS = [
     name: "DataDisk",
     kind: one(dataDisk),
     isOurs: true,
-    summary: "The disk that holds data, encrypted; there is none unless set.",
+    summary: "The disk or partition that holds data, encrypted; there is none unless set.",
   }),
   filling("storage.mountPoint", {
     section: "Storage",

@@ -1,5 +1,6 @@
+import { VERITY_FORMATS } from "../output-format.ts";
 import { filling, list, one } from "../setting.ts";
-import { boolean, type ItemKind, path } from "../value-kind.ts";
+import { boolean, choice, type ItemKind, NO, path, spell, YES } from "../value-kind.ts";
 
 /** Schemes of keys that are not files. */
 const KEY_SCHEME = /^(pkcs11|command|awskms|gcpkms|azurekms):/;
@@ -45,5 +46,32 @@ export const VALIDATION_SETTINGS = [
     name: "SignExpectedPcrKey",
     kind: list(keyReference, { split: "lines" }),
     summary: "RSA keys that each sign the policies; the first is the one whose public half the image carries.",
+  }),
+  filling("validation.verity", {
+    section: "Validation",
+    name: "Verity",
+    kind: one(
+      choice(["auto", "signed", "hash", "none"], {
+        spellings: { ...spell("signed", YES), ...spell("none", NO) },
+        known: ["defer"],
+        useInstead: "use hash, and sign with the key at hand: a build leaves nothing open",
+      }),
+    ),
+    default: () => "auto",
+    formats: VERITY_FORMATS,
+    summary:
+      "Whether the file system has dm-verity data, and its root hash a signature: `auto` signs with a `VerityKey=`.",
+  }),
+  filling("validation.verityKey", {
+    section: "Validation",
+    name: "VerityKey",
+    kind: one(keyReference),
+    summary: "The RSA key that signs the root hash.",
+  }),
+  filling("validation.verityCertificate", {
+    section: "Validation",
+    name: "VerityCertificate",
+    kind: one(keyReference),
+    summary: "That key's certificate.",
   }),
 ] as const;
