@@ -320,7 +320,7 @@ describe("predictBoot with Secure Boot on", () => {
 describe.skipIf(!existsSync(logs))("predictBoot through shim", () => {
   const read = (name: string) => readEventLog(readFileSync(join(logs, "tpm2-tools", name)));
   const shim = (more: Partial<ShimStart["variables"]> = {}): ShimStart => ({
-    image: bytesSource(makePe({ sections: [{ name: ".text", content: "shim" }] })),
+    image: bytesSource(makePe({ sections: [{ name: ".text", content: "UEFI SHIM\n$Version: 15.6 $\n" }] })),
     variables: {
       MokList: Buffer.from("list"),
       MokListX: Buffer.from([0]),

@@ -12,6 +12,8 @@ export type NamedFile =
   | "event log"
   | "disk"
   | "loader"
+  | "shim"
+  | "variable"
   | "initrd";
 
 /**

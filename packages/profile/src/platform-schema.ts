@@ -83,6 +83,28 @@ function makePlatformSchema(z: typeof Zod) {
       .optional()
       .describe("How grub.cfg names the initrd. Default: /initrd.img."),
   });
+  const shim = mapping({
+    file: path.describe("shim, which firmware starts first."),
+    path: text("an absolute path", /^\/[^\0]*$/)
+      .optional()
+      .describe("Where it is on the partition. Default: /EFI/BOOT/BOOTX64.EFI."),
+    nextPath: text("an absolute path", /^\/[^\0]*$/)
+      .optional()
+      .describe("Where what it starts is on the partition. Default: /EFI/BOOT/grubx64.efi."),
+    mokList: path.describe("What its variable MokListRT holds, as a file: PCR 14."),
+    mokListX: path.describe("What its variable MokListXRT holds, as a file: PCR 14."),
+    sbatLevel: path.describe("What its variable SbatLevelRT holds, as a file: PCR 7."),
+    mokListTrusted: path.optional().describe("What its variable MokListTrustedRT holds, where this shim has one."),
+    authority: mapping({
+      name: text("a variable's name such as Shim").describe("The variable that lists it: db, MokList, or Shim."),
+      vendor: text("a GUID", /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/)
+        .optional()
+        .describe("The variable's. Default: shim's own."),
+      data: path.describe("The entry, as a file."),
+    })
+      .optional()
+      .describe("What lets the image start that shim starts, where Secure Boot is on."),
+  });
   const disk = mapping({
     partitions: text('"none", or the path of a disk image')
       .optional()
@@ -121,6 +143,7 @@ function makePlatformSchema(z: typeof Zod) {
     firmware: firmware.optional(),
     machine: machine.optional(),
     loader: loader.optional().describe("What starts the image, where boot is systemd-boot or grub."),
+    shim: shim.optional().describe("shim, where firmware starts it before what boot says."),
     disk: disk.optional(),
     tpm: yesOrNo.optional().describe("Whether it has a TPM, of whatever kind. Default: true."),
     tee: oneOf(TEE_KINDS).optional().describe("What protects the guest from its host."),

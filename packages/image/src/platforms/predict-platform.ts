@@ -4,6 +4,7 @@ import {
   type BootPath,
   DigestMemo,
   type EspFile,
+  type EspPath,
   lowMemoryBytes,
   type GrubPath,
   pcrOf,
@@ -11,6 +12,7 @@ import {
   predictPcr0,
   type Prediction,
   predictTpmBesideTdx,
+  type ShimStart,
   type SystemdBootPath,
   tcgCpu,
   withPcr0,
@@ -19,6 +21,9 @@ import type { Bootable } from "./bootable.ts";
 import { predictLaunch } from "./launch.ts";
 import { firmwareRelease, type ReadyPlatform, type TeePrediction } from "./ready-platform.ts";
 import { predictTrustDomain } from "./trust-domain.ts";
+
+/** Where shim looks for what it starts, on its own partition. @see shim, `DEFAULT_LOADER` */
+const SHIM_STARTS = "/EFI/BOOT/grubx64.efi";
 
 /** Predicts all registers of a platform for an image. Each that it has has a value, a few, or a reason why it has none. */
 export async function predictPlatform(
@@ -124,11 +129,11 @@ function bootKey({ path, machine, firmware }: Boot): string {
 }
 
 function pathOf(platform: ReadyPlatform, bootable: Bootable): BootPath {
-  const { image, initrd, commandLine, companions } = bootable;
+  const { image, initrd, commandLine } = bootable;
   const passed = commandLine !== undefined && { commandLine };
   switch (platform.declaration.boot ?? "esp") {
     case "esp":
-      return { kind: "esp", uki: image, companions, ...passed };
+      return espPath(platform, bootable);
     case "kernel-uki":
       return { kind: "kernel-uki", uki: image, ...passed };
     case "kernel-bzimage":
@@ -140,7 +145,20 @@ function pathOf(platform: ReadyPlatform, bootable: Bootable): BootPath {
   }
 }
 
-function systemdBootPath({ declaration, loader }: ReadyPlatform, { image, companions }: Bootable): SystemdBootPath {
+function espPath(platform: ReadyPlatform, { image, companions, commandLine }: Bootable): EspPath {
+  const through = throughShim(platform, "ukiPath");
+  const { ukiPath } = through;
+  return {
+    kind: "esp",
+    uki: image,
+    companions: ukiPath === undefined ? companions : companions.map((companion) => besideUki(companion, ukiPath)),
+    ...through,
+    ...(commandLine !== undefined && { commandLine }),
+  };
+}
+
+function systemdBootPath(platform: ReadyPlatform, { image, companions }: Bootable): SystemdBootPath {
+  const { declaration, loader } = platform;
   assert(loader, "a platform that boots through a loader names it");
   const { file, configuration } = loader;
   const { ukiPath = "/EFI/Linux/image.efi" } = declaration.loader ?? {};
@@ -148,6 +166,7 @@ function systemdBootPath({ declaration, loader }: ReadyPlatform, { image, compan
   const loaderConf = configuration && { path: "/loader/loader.conf", content: bytesSource(configuration.bytes) };
   return {
     kind: "systemd-boot",
+    ...throughShim(platform, "loaderPath"),
     loader: bytesSource(file.bytes),
     uki: image,
     ukiPath,
@@ -155,12 +174,24 @@ function systemdBootPath({ declaration, loader }: ReadyPlatform, { image, compan
   };
 }
 
-function grubPath({ declaration, loader }: ReadyPlatform, { image, initrd }: Bootable): GrubPath {
+/** What shim starts is not where firmware looks for what it starts itself. */
+function throughShim<Key extends "ukiPath" | "loaderPath">(
+  { declaration, shim }: ReadyPlatform,
+  key: Key,
+): { shim?: ShimStart } & Partial<Record<Key, string>> {
+  if (!shim) return {};
+  const path = { [key]: declaration.shim?.nextPath ?? SHIM_STARTS } as Record<Key, string>;
+  return { shim, ...path };
+}
+
+function grubPath(platform: ReadyPlatform, { image, initrd }: Bootable): GrubPath {
+  const { declaration, loader } = platform;
   assert(loader?.configuration, "a platform that boots through GRUB names its configuration");
   const { file, configuration } = loader;
   const { kernelPath = "/vmlinuz", initrdPath = "/initrd.img" } = declaration.loader ?? {};
   return {
     kind: "grub",
+    ...throughShim(platform, "loaderPath"),
     loader: bytesSource(file.bytes),
     configuration: { path: "/boot/grub/grub.cfg", content: bytesSource(configuration.bytes) },
     kernel: { path: kernelPath, content: image },

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { bytesSource } from "@cvm-build/bytes";
 import {
   type EventLog,
   type Ovmf,
@@ -7,6 +8,7 @@ import {
   readOvmf,
   type SecureBootVariables,
   secureBootVariablesOf,
+  type ShimStart,
 } from "@cvm-build/measure";
 import type { PlatformDeclaration } from "@cvm-build/profile";
 import { readVariableStore } from "@cvm-build/uki";
@@ -23,6 +25,8 @@ export interface ReadyPlatform {
   igvm?: NamedBytes;
   /** systemd-boot or GRUB, and its configuration. */
   loader?: { file: NamedBytes; configuration?: NamedBytes };
+  /** What firmware starts before the image or its loader. */
+  shim?: ShimStart;
   /** The partition table of the disk that firmware boots from, or that there is none. */
   gpt?: Buffer | "none";
   /** The log of a TD on a machine like it, for what the host decides. */
@@ -75,6 +79,7 @@ export async function readPlatform(
     ...(snp?.svsm !== undefined && { svsm: readNamed(snp.svsm, "SVSM") }),
     ...(snp?.igvm !== undefined && { igvm: readNamed(snp.igvm, "IGVM file") }),
     ...(declaration.loader && { loader: readLoader(declaration.loader) }),
+    ...(declaration.shim && { shim: readShim(declaration.shim) }),
     ...(tdx?.ccel !== undefined && { ccel: readEventLog(readNamed(tdx.ccel, "event log").bytes) }),
     ...(partitions !== undefined && { gpt: partitions === "none" ? partitions : readPartitions(partitions) }),
     ...(variables && { variables }),
@@ -108,6 +113,28 @@ function readLoader({ file, configuration }: NonNullable<PlatformDeclaration["lo
   return {
     file: readNamed(file, "loader"),
     ...(configuration !== undefined && { configuration: readNamed(configuration, "loader") }),
+  };
+}
+
+function readShim(shim: NonNullable<PlatformDeclaration["shim"]>): ShimStart {
+  const { mokListTrusted, authority } = shim;
+  const variable = (path: string) => readNamed(path, "variable").bytes;
+  return {
+    image: bytesSource(readNamed(shim.file, "shim").bytes),
+    ...(shim.path !== undefined && { path: shim.path }),
+    variables: {
+      MokList: variable(shim.mokList),
+      MokListX: variable(shim.mokListX),
+      SbatLevel: variable(shim.sbatLevel),
+      ...(mokListTrusted !== undefined && { MokListTrusted: variable(mokListTrusted) }),
+    },
+    ...(authority && {
+      authority: {
+        name: authority.name,
+        ...(authority.vendor !== undefined && { vendor: authority.vendor }),
+        data: variable(authority.data),
+      },
+    }),
   };
 }
 
