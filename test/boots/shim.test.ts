@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bytesSource, HASH_ALGORITHMS, openFileSource } from "@cvm-build/bytes";
 import type { Measurements } from "@cvm-build/image";
-import { type EventLog, pcrOf, readEventLog } from "@cvm-build/measure";
+import { type EventLog, readEventLog } from "@cvm-build/measure";
 import { assembleUki, readPe, type SectionName } from "@cvm-build/uki";
 import { collectEvidence } from "@cvm-build/vm";
 import { afterAll, describe, expect, it } from "vitest";
@@ -41,9 +41,9 @@ describe.skipIf(!here || !kernel || !stub || !shimRoot)("Debian's shim", () => {
       cwd: folder,
     });
     const { registers, unpredicted } = platforms[0]!;
-    const open = new Set(unpredicted.map(({ register }) => pcrOf(register as `pcr${number}`)));
+    const open = unpredicted.map(({ register }) => register);
+    expect([4, 5, 7, 9, 11, 12, 14].filter((pcr) => open.includes(`pcr${pcr}`))).toEqual([]);
     for (const pcr of [4, 5, 7, 9, 11, 12, 14]) {
-      if (open.has(pcr)) continue;
       for (const bank of HASH_ALGORITHMS) {
         expect({ pcr, bank, value: registers.pcr[bank]?.[pcr] }).toEqual({
           ...{ pcr, bank },
@@ -51,7 +51,6 @@ describe.skipIf(!here || !kernel || !stub || !shimRoot)("Debian's shim", () => {
         });
       }
     }
-    expect([...open].filter((pcr) => [4, 7, 9, 11, 14].includes(pcr ?? -1))).toEqual([]);
   });
 });
 
