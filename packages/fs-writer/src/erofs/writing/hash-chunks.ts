@@ -1,0 +1,35 @@
+import { createHash, hash } from "node:crypto";
+import type { Sha256Hex } from "@cvm-build/bytes";
+import { HOLE_DIGEST } from "./contents.ts";
+import { isZero } from "./image-file.ts";
+import { PieceReader } from "./piece-reader.ts";
+import { type PackedPieces, unpackPieces } from "./piece.ts";
+
+/** What a thread needs to tell the chunks of contents. */
+export interface HashChunksTask {
+  kind: "chunks";
+  chunkBytes: number;
+  /** Whole contents. */
+  pieces: PackedPieces;
+}
+
+/**
+ * The digests of the chunks of each content; `HOLE_DIGEST` for those that are all zeros.
+ * @throws FormatError where a content is no longer what its digest says
+ */
+export function hashChunks({ chunkBytes, pieces }: HashChunksTask): Sha256Hex[][] {
+  using reader = new PieceReader(pieces);
+  const buffer = Buffer.allocUnsafeSlow(chunkBytes);
+  return [...unpackPieces(pieces)].map((piece) => {
+    const whole = createHash("sha256");
+    const digests: Sha256Hex[] = [];
+    for (let fromBytes = 0; fromBytes < piece.sizeBytes; fromBytes += chunkBytes) {
+      const chunk = buffer.subarray(0, Math.min(chunkBytes, piece.sizeBytes - fromBytes));
+      reader.fill(chunk, piece, fromBytes);
+      whole.update(chunk);
+      digests.push(isZero(chunk) ? HOLE_DIGEST : (hash("sha256", chunk) as Sha256Hex));
+    }
+    if (!whole.digest().equals(piece.digest)) throw reader.changed(piece);
+    return digests;
+  });
+}

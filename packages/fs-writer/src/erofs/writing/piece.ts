@@ -1,0 +1,103 @@
+import type { Sha256Hex } from "@cvm-build/bytes";
+import type { Content } from "../../tree.ts";
+
+/** A stretch of a file's content and where it goes. Plain data. */
+export interface Piece {
+  content: Content;
+  /** The stretch of `content`. */
+  fromBytes: number;
+  sizeBytes: number;
+  /** SHA-256 of the stretch. */
+  sha256: Sha256Hex;
+  /** Where in the image it goes, but for its tail. */
+  dataOffsetBytes: number;
+  /** How much of its end goes into the metadata, and where there. */
+  tailSizeBytes: number;
+  tailOffsetBytes: number;
+}
+
+const DIGEST_BYTES = 32;
+const COLUMNS = 6;
+
+/** Pieces as a few buffers, which pass between threads at once and not object by object. */
+export interface PackedPieces {
+  /** Files that pieces come from; the first stands for `bytes`. */
+  paths: string[];
+  /** Contents that were in memory. */
+  bytes: Uint8Array;
+  numbers: Float64Array;
+  digests: Uint8Array;
+}
+
+/** A piece without its `Content`: where its bytes are, as `PackedPieces` tells it. */
+export interface PieceView {
+  pathIndex: number;
+  offsetBytes: number;
+  sizeBytes: number;
+  digest: Buffer;
+  dataOffsetBytes: number;
+  tailSizeBytes: number;
+  tailOffsetBytes: number;
+}
+
+/** Packs pieces for another thread. */
+export function packPieces(pieces: readonly Piece[]): PackedPieces {
+  const paths = [""];
+  const pathIndexes = new Map<string, number>();
+  const inMemory: Uint8Array[] = [];
+  let inMemoryBytes = 0;
+  const numbers = new Float64Array(pieces.length * COLUMNS);
+  const digests = Buffer.allocUnsafeSlow(pieces.length * DIGEST_BYTES);
+  for (const [index, piece] of pieces.entries()) {
+    const { content, fromBytes, sizeBytes, sha256 } = piece;
+    let place: readonly [pathIndex: number, offsetBytes: number];
+    if ("bytes" in content) {
+      place = [0, inMemoryBytes];
+      inMemory.push(content.bytes.subarray(fromBytes, fromBytes + sizeBytes));
+      inMemoryBytes += sizeBytes;
+    } else {
+      const { path, offsetBytes } = content.file;
+      let pathIndex = pathIndexes.get(path);
+      if (pathIndex === undefined) pathIndexes.set(path, (pathIndex = paths.push(path) - 1));
+      place = [pathIndex, offsetBytes + fromBytes];
+    }
+    const { dataOffsetBytes, tailSizeBytes, tailOffsetBytes } = piece;
+    numbers.set([...place, sizeBytes, dataOffsetBytes, tailSizeBytes, tailOffsetBytes], index * COLUMNS);
+    digests.write(sha256, index * DIGEST_BYTES, "hex");
+  }
+  return { paths, bytes: joinUnpooled(inMemory, inMemoryBytes), numbers, digests };
+}
+
+/** The pieces that were packed, in order. */
+export function* unpackPieces({ numbers, digests }: PackedPieces): Generator<PieceView> {
+  const allDigests = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength);
+  for (let index = 0; index * COLUMNS < numbers.length; index++) {
+    const at = index * COLUMNS;
+    const number = (column: number): number => numbers[at + column] as number;
+    yield {
+      pathIndex: number(0),
+      offsetBytes: number(1),
+      sizeBytes: number(2),
+      dataOffsetBytes: number(3),
+      tailSizeBytes: number(4),
+      tailOffsetBytes: number(5),
+      digest: allDigests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES),
+    };
+  }
+}
+
+/** The buffers of packed pieces, to be handed over rather than copied. */
+export function transferOf({ bytes, numbers, digests }: PackedPieces): ArrayBuffer[] {
+  return [bytes, numbers, digests].map(({ buffer }) => buffer as ArrayBuffer);
+}
+
+/** As `Buffer.concat`, in memory that nothing else is in, so that it can be handed over. */
+function joinUnpooled(chunks: readonly Uint8Array[], sizeBytes: number): Buffer {
+  const joined = Buffer.allocUnsafeSlow(sizeBytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return joined;
+}

@@ -1,0 +1,4 @@
+import { serveTasks } from "../../workers/serve-tasks.ts";
+import { runTask } from "./tasks.ts";
+
+serveTasks(runTask);
