@@ -103,6 +103,13 @@ describe.skipIf(!root)("the storage program looks for its disk", () => {
     disk("sdc", sd("data", 5), {}, "{f8b3781b-1e82-4818-a1c3-63d806ec15bb}");
     disk("nvme1n4", `${pci}/nvme/nvme1`, { nsid: "4\n", "device/model": "MSFT NVMe Accelerator v1.0   \n" });
     mkdirSync(join(folder.path, "sys/block/loop0"));
+    partition("vda1", { PARTNAME: "ESP", PARTUUID: "11111111-2222-3333-4444-555555555555" });
+    partition("vda2", { PARTNAME: "data", PARTUUID: "11111111-2222-3333-4444-666666666666" });
+    partition("vda3", { PARTNAME: "twin" });
+    partition("vdb1", { PARTNAME: "twin" });
+    partition("vdb2", {});
+    mkdirSync(join(folder.path, "sys/class/block/vda"));
+    writeFileSync(join(folder.path, "sys/class/block/vda/uevent"), "PARTNAME=data\nMAJOR=252\n");
   });
 
   afterAll(() => folder[Symbol.dispose]());
@@ -121,6 +128,17 @@ describe.skipIf(!root)("the storage program looks for its disk", () => {
     writeFileSync(join(folder.path, "dev", name), "");
   }
 
+  /** A partition as sysfs of Linux 6.12 shows it. */
+  function partition(name: string, event: Record<string, string>): void {
+    const directory = join(folder.path, "sys/class/block", name);
+    mkdirSync(directory, { recursive: true });
+    const number = name.slice(3);
+    const lines = Object.entries({ DEVNAME: name, DEVTYPE: "partition", PARTN: number, ...event });
+    writeFileSync(join(directory, "uevent"), lines.map(([key, value]) => `${key}=${value}\n`).join(""));
+    writeFileSync(join(directory, "partition"), `${number}\n`);
+    writeFileSync(join(directory, "size"), "65536\n");
+  }
+
   /** What it says before it would look for the TPM, which is not here. */
   const look = (by: string, name: string) =>
     program.run(["open"], { DISK_BY: by, DISK_NAME: name, KEY: "tpm2", MISSING: "fail", DISK_TIMEOUT: "0" }).output;
@@ -133,6 +151,8 @@ describe.skipIf(!root)("the storage program looks for its disk", () => {
     ["lun", "0", "sdb"],
     ["lun", "5", "sdc"],
     ["lun", "2", "nvme1n4"],
+    ["partlabel", "data", "vda2"],
+    ["partuuid", "11111111-2222-3333-4444-555555555555", "vda1"],
   ])("by %s:%s", (by, name, expected) => {
     expect(look(by, name)).toBe(found(expected));
   });
@@ -143,6 +163,8 @@ describe.skipIf(!root)("the storage program looks for its disk", () => {
     ["serial", "other", "no disk is serial:other"],
     ["lun", "1", "no disk is lun:1"],
     ["label", "data", "no disk is label:data"],
+    ["partlabel", "twin", "vda3 and vdb1 are both partlabel:twin"],
+    ["partuuid", "11111111-2222-3333-4444-777777777777", "no disk is partuuid:11111111-2222-3333-4444-777777777777"],
   ])("and refuses where %s:%s is none or two", (by, name, expected) => {
     expect(look(by, name)).toBe(`cvm-storage: refused: ${expected}`);
   });

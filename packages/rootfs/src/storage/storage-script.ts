@@ -91,6 +91,21 @@ disks() {
     done
 }
 
+partitions() {
+    cd /sys/class/block || return
+    for name in *; do
+        [ -e "$name/partition" ] && [ "$(attribute "$name/size")" != 0 ] && echo "$name"
+    done
+}
+
+# Only who is asked for a partition is shown any.
+candidates() {
+    case $DISK_BY in
+    partlabel | partuuid) partitions ;;
+    *) disks ;;
+    esac
+}
+
 serial_of() {
     path=/sys/block/$1
     if [ -e "$path/serial" ]; then
@@ -120,6 +135,19 @@ lun_of() {
     echo "$lun"
 }
 
+# What the table of partitions says; the kernel replaces what cannot be printed.
+event_of() {
+    "$busybox" sed -n "s/^$2=//p" "/sys/class/block/$1/uevent" | "$busybox" tr -cd 'A-Za-z0-9._-'
+}
+
+partlabel_of() {
+    event_of "$1" PARTNAME
+}
+
+partuuid_of() {
+    event_of "$1" PARTUUID
+}
+
 # LUKS, version 2, and 24 bytes into the header its label.
 label_of() {
     label_in "/dev/$1"
@@ -132,7 +160,7 @@ label_in() {
 
 find_disk() {
     found=
-    for candidate in $(disks); do
+    for candidate in $(candidates); do
         [ "$("$DISK_BY"_of "$candidate")" = "$DISK_NAME" ] || continue
         [ -z "$found" ] || refuse "$found and $candidate are both $DISK_BY:$DISK_NAME"
         found=$candidate
