@@ -27,6 +27,8 @@ export {
   type WrittenDisk,
 } from "./disk/writer.ts";
 export { dumpTree } from "./dump-tree.ts";
+export { type ErofsOptions, writeErofs, type WrittenErofs } from "./erofs/writer.ts";
+export type { ErofsCompression } from "./erofs/compression/settings.ts";
 export type { FsWriterErrorCode } from "./errors.ts";
 export { compareUtf8, FileTree, parentOf } from "./file-tree.ts";
 export { dumpGpt } from "./gpt/dump.ts";
@@ -77,6 +79,7 @@ export { dumpVerity } from "./verity/dump.ts";
 export { VERITY_ALGORITHMS, type VerityAlgorithm, type VerityFormatVersion } from "./verity/format.ts";
 export type { BlockHashing } from "./verity/hash-tree.ts";
 export { isVerity, readVerity, type Verity } from "./verity/reader.ts";
+export { encodeVeritySignature, readVeritySignature, type VeritySignature } from "./verity/signature-partition.ts";
 export { verifyVerity, type VerifyVerityOptions } from "./verity/verify.ts";
 export { type VerityOptions, writeVerity, type WrittenVerity } from "./verity/writer.ts";
 export { dumpVfat } from "./vfat/dump.ts";
