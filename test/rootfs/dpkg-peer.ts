@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { sha256Hex } from "@cvm-build/bytes";
 import type { FileTree } from "@cvm-build/fs-writer";
 import type { FetchedPackage } from "@cvm-build/rootfs";
@@ -29,26 +29,29 @@ export function installWithDpkg(root: string, packages: readonly string[]): void
 export function installedPackages(root: string): FetchedPackage[] {
   const directory = join(root, "var/cache/apt/archives");
   const files = readdirSync(directory).filter((name) => name.endsWith(".deb"));
-  return files.sort().map((file) => {
-    const path = join(directory, file);
-    const bytes = readFileSync(path);
-    const [name = "", version = "", architecture = ""] = decodeURIComponent(file.slice(0, -4)).split("_");
-    return {
-      path,
-      locked: {
-        name,
-        version,
-        architecture,
-        role: "image",
-        repository: "trixie",
-        path: file,
-        sizeBytes: bytes.length,
-        sha256: sha256Hex(bytes),
-        source: { name, version },
-        requestedBy: ["profile"],
-      },
-    };
-  });
+  return files.sort().map((file) => packageAt(join(directory, file)));
+}
+
+/** A package as a lock would name it, by apt's name of its file. */
+export function packageAt(path: string): FetchedPackage {
+  const file = basename(path);
+  const bytes = readFileSync(path);
+  const [name = "", version = "", architecture = ""] = decodeURIComponent(file.slice(0, -4)).split("_");
+  return {
+    path,
+    locked: {
+      name,
+      version,
+      architecture,
+      role: "image",
+      repository: "trixie",
+      path: file,
+      sizeBytes: bytes.length,
+      sha256: sha256Hex(bytes),
+      source: { name, version },
+      requestedBy: ["profile"],
+    },
+  };
 }
 
 /** What stands below a folder, one line a path: kind, permissions, owners by name, target or digest. */

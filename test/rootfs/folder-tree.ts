@@ -91,7 +91,13 @@ export function forgetfulCache(folder: string): DerivedCache {
 
 /** A profile as far as finishers look at it. */
 export function profileOf(changes: { content?: Partial<Profile["content"]>; services?: Profile["services"] }): Profile {
-  const content = { kernelModules: [], sourceDateEpochSec: 0, defaultTarget: "multi-user.target", ...changes.content };
+  const content = {
+    kernelModules: [],
+    kernelInitrdModules: [],
+    sourceDateEpochSec: 0,
+    defaultTarget: "multi-user.target",
+    ...changes.content,
+  };
   return {
     content,
     distribution: { architecture: "x86-64" },

@@ -42,6 +42,11 @@ export function debianFiles(
   return known;
 }
 
+/** The packages themselves, with all that they depend on: paths of .deb files. Undefined as for `debianRoot`. */
+export function debianArchives(release: string, packages: readonly string[]): string[] | undefined {
+  return attempt(() => exclusively(() => download(release, { packages, wanted: /^/, architecture: "amd64" })));
+}
+
 /** Folders of this process: asking apt what a release has takes a second each time. */
 const unpacked = new Map<string, string>();
 

@@ -15,6 +15,8 @@ export interface Located<T> {
 export interface Inputs {
   /** Packages of the root file system. */
   packages: Located<LockedPackage>[];
+  /** What an initrd of its own has beside these. */
+  initrdPackages: Located<LockedPackage>[];
   /** The package that holds the UKI's stub. */
   stub: Located<LockedPackage>;
   artifacts: Located<LockedArtifact>[];
@@ -45,6 +47,7 @@ export async function fetchInputs(request: InputRequest): Promise<Inputs> {
   assert(stub, "a lock names the stub's package");
   return {
     packages: located.filter(({ locked }) => locked.role === "image"),
+    initrdPackages: located.filter(({ locked }) => locked.role === "initrd"),
     stub,
     artifacts: lock.artifacts.map((locked) => locate(locked, artifacts)),
   };

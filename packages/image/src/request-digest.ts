@@ -3,6 +3,7 @@ import { join, relative } from "node:path";
 import { compareCodeUnits, CvmError, type Sha256Hex } from "@cvm-build/bytes";
 import type { ArtifactDeclaration, Profile } from "@cvm-build/profile";
 import { requestDigest } from "@cvm-build/resolver";
+import { initrdPackagesOf } from "./initrd-packages.ts";
 
 /**
  * Digest of everything in a profile that decides what a lock holds. Mirrors are not in it: digests make them
@@ -10,6 +11,7 @@ import { requestDigest } from "@cvm-build/resolver";
  */
 export function requestSha256(profile: Profile, directory: string): Sha256Hex {
   const { distribution, content, uki, artifacts } = profile;
+  const initrdPackages = initrdPackagesOf(profile);
   return requestDigest({
     distribution: distribution.distribution,
     release: distribution.release,
@@ -20,6 +22,7 @@ export function requestSha256(profile: Profile, directory: string): Sha256Hex {
     ...(content.packageDirectories.length > 0 && {
       packageFiles: packageFiles(content.packageDirectories).map((path) => relative(directory, path)),
     }),
+    ...(initrdPackages.length > 0 && { initrdPackages }),
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
     stub: [uki.stubPackage, uki.stubRelease],

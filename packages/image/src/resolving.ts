@@ -9,10 +9,12 @@ import {
   type LockedRepository,
   openPackageIndex,
   PackageUniverse,
+  type Resolution,
   resolveAlone,
   resolvePackages,
 } from "@cvm-build/resolver";
 import type { Store } from "@cvm-build/store";
+import { initrdPackagesOf } from "./initrd-packages.ts";
 import { type LocalPackages, openLocalPackages } from "./local-packages.ts";
 import type { ObtainedLock } from "./locking.ts";
 import { portableArtifact, requestSha256 } from "./request-digest.ts";
@@ -69,11 +71,31 @@ export async function resolveProfile(
     repositories: [...repositories, ...ofStub.repositories],
     packages: [
       ...resolution.packages.map((entry): LockedPackage => ({ ...entry, role: "image" })),
+      ...resolveInitrd(profile, { universe, resolution, architecture }),
       { ...resolveAlone(ofStub.universe, uki.stubPackage, { architecture }), role: "stub" },
     ],
     artifacts,
     tools: { zstd: process.versions.zstd ?? "none", segmentFormat: SEGMENT_FORMAT_VERSION },
   };
+}
+
+/** What the initrd has beside the image's packages, which it takes as they are. */
+function resolveInitrd(
+  profile: Profile,
+  { universe, resolution, architecture }: { universe: PackageUniverse; resolution: Resolution; architecture: string },
+): LockedPackage[] {
+  const asked = initrdPackagesOf(profile);
+  if (asked.length === 0) return [];
+  const ofImage = new Set(resolution.packages.map(({ name }) => name));
+  const both = resolvePackages(universe, {
+    architecture,
+    packages: [...resolution.packages.map(({ name, version }) => `${name}=${version}`), ...asked],
+    withEssential: false,
+    withRecommends: profile.content.withRecommends,
+  });
+  return both.packages
+    .filter(({ name }) => !ofImage.has(name))
+    .map((entry): LockedPackage => ({ ...entry, role: "initrd" }));
 }
 
 /** The packages that a release of the profile's distribution has now. */

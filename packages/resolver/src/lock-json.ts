@@ -129,7 +129,7 @@ const readLock = object<Lock>({
       name: packageName,
       version: packageVersion,
       architecture,
-      role: oneOf("image", "stub"),
+      role: oneOf("image", "initrd", "stub"),
       repository: text,
       path: archivePath,
       sizeBytes: count,

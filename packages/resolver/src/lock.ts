@@ -42,8 +42,11 @@ export interface LockedPackage {
   name: string;
   version: string;
   architecture: string;
-  /** `image`: unpacked into the root file system. `stub`: only read for the UKI's stub. */
-  role: "image" | "stub";
+  /**
+   * `image`: unpacked into the root file system. `initrd`: only into an initrd of its own, which has the image's packages,
+   * too. `stub`: only read for the UKI's stub.
+   */
+  role: "image" | "initrd" | "stub";
   /** `suite` of the repository it came from, or the path or address of a bare package. */
   repository: string;
   /** Path below the archive's root: `pool/main/…/x.deb`. */

@@ -71,7 +71,8 @@ export interface Rootfs {
   replacements: Replacement[];
 }
 
-interface UnpackedDeb {
+/** A package or bare .deb, decoded. */
+export interface UnpackedDeb {
   origin: Origin;
   payload: Payload;
 }
@@ -82,13 +83,9 @@ interface UnpackedDeb {
  */
 export async function assembleRootfs(input: RootfsInput, tools: RootfsTools): Promise<Rootfs> {
   const { profile } = input;
-  const { debs, artifacts, extraTrees } = await unpackInputs(input, tools);
-  const merger = mergeDebs(debs, profile);
+  const packages = input.packages.filter(({ locked }) => locked.role === "image");
+  const { merger, debs, extraTrees } = await mergeInputs({ ...input, packages }, tools);
   const { tree } = merger;
-  for (const { artifact, payload } of artifacts) {
-    const declaration = declarationOf(profile, artifact);
-    addArtifact(tree, { artifact, declaration, payload }, { mtimeSec: profile.content.sourceDateEpochSec });
-  }
   const kernel = pickKernel(tree);
   const sources = debs.map(({ origin, payload: { index } }) => ({ ...index, name: index.name || origin.name }));
   const scripts = sources.flatMap(readScripts);
@@ -105,6 +102,30 @@ export async function assembleRootfs(input: RootfsInput, tools: RootfsTools): Pr
     setuid: setIdFiles(tree),
     replacements: merger.replacements,
   };
+}
+
+/** Packages and artefacts in one tree, with nothing finished yet. */
+export interface MergedInputs {
+  merger: TreeMerger;
+  debs: UnpackedDeb[];
+  /** Not merged: they come over what finishers make. */
+  extraTrees: ExtraTree[];
+}
+
+/**
+ * Unpacks a profile's inputs and lays packages and artefacts over each other.
+ * @param input.packages those that go into the tree, but for what `RemovePackages=` names
+ * @throws CvmError `package`, `conflict`, `artifact`, `extra-tree`
+ */
+export async function mergeInputs(input: RootfsInput, tools: RootfsTools): Promise<MergedInputs> {
+  const { profile } = input;
+  const { debs, artifacts, extraTrees } = await unpackInputs(input, tools);
+  const merger = mergeDebs(debs, profile);
+  for (const { artifact, payload } of artifacts) {
+    const declaration = declarationOf(profile, artifact);
+    addArtifact(merger.tree, { artifact, declaration, payload }, { mtimeSec: profile.content.sourceDateEpochSec });
+  }
+  return { merger, debs, extraTrees };
 }
 
 /** Whether something stands at a path. A link to a device node does: /dev is filled when the image runs. */
@@ -127,9 +148,7 @@ async function unpackInputs(
   tools: RootfsTools,
 ): Promise<UnpackedInputs> {
   const removed = profile.content.removePackages.map(compileGlob);
-  const kept = packages.filter(
-    ({ locked }) => locked.role === "image" && !removed.some((isRemoved) => isRemoved(locked.name)),
-  );
+  const kept = packages.filter(({ locked }) => !removed.some((isRemoved) => isRemoved(locked.name)));
   const archives = artifacts.map((artifact) => artifactArchive(artifact, declarationOf(profile, artifact)));
   const extras = profile.content.extraTrees.map(({ source, target }) => ({
     name: source,

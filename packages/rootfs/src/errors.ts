@@ -20,6 +20,8 @@ export type RootfsErrorCode =
   | "service"
   /** Certificates that cannot be read. */
   | "ca-certificates"
+  /** An initrd that would not boot: a file that it needs is in no package, or a library. */
+  | "initrd"
   /** Libraries that cannot be indexed. */
   | "linker-cache"
   /** A path of the tree that is not what a finisher needs. */

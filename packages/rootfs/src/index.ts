@@ -11,6 +11,8 @@ export {
 export { bootPhases } from "./boot-phases.ts";
 export type { RootfsErrorCode } from "./errors.ts";
 export type { Finisher, FinisherContext, FinisherEffect } from "./finisher.ts";
+export { type Initrd, type InitrdInput, assembleSystemdInitrd } from "./initrd/systemd-initrd.ts";
+export { INITRD_PURPOSES, type InitrdPurpose, type InitrdSizes } from "./initrd/initrd-sizes.ts";
 export type { PickedKernel } from "./kernel-pick.ts";
 export type { Replacement } from "./merge.ts";
 export { type DebFile, readCopyrightFiles } from "./packages/copyright-files.ts";

@@ -114,28 +114,60 @@ export function makeModule(recipe: { modinfo?: string[]; exports?: string[]; nee
   });
 }
 
-/** A shared object with that soname, that needs that x86 ISA level. */
-export function makeLibrary(recipe: {
+/** A shared object or program that says these things to the dynamic linker. */
+export interface LibraryRecipe {
   soname?: string;
   isaNeeded?: number;
   machine?: number;
   type?: ElfRecipe["type"];
-}): Buffer {
-  const { soname, isaNeeded, machine = ElfMachine.x86_64, type = "sharedObject" } = recipe;
-  const strings = Buffer.from(`\0${soname ?? ""}\0`);
-  const segments = [
-    { type: SegmentType.load, bytes: strings },
-    { type: SegmentType.dynamic, bytes: Buffer.alloc(3 * ElfDynamic.sizeBytes) },
-    ...(isaNeeded === undefined ? [] : [{ type: SegmentType.gnuProperty, bytes: isaNote(isaNeeded) }]),
+  needed?: readonly string[];
+  runpath?: string;
+  interpreter?: string;
+  /** Texts of dlopen notes. */
+  dlopens?: readonly string[];
+}
+
+/** A shared object with that soname, that needs that x86 ISA level and those libraries. */
+export function makeLibrary(recipe: LibraryRecipe): Buffer {
+  const { machine = ElfMachine.x86_64, type = "sharedObject", interpreter, dlopens = [] } = recipe;
+  const words = [
+    ...(recipe.needed ?? []).map((text) => ({ tag: DynamicTag.needed, text })),
+    ...(recipe.soname === undefined ? [] : [{ tag: DynamicTag.soname, text: recipe.soname }]),
+    ...(recipe.runpath === undefined ? [] : [{ tag: DynamicTag.runpath, text: recipe.runpath }]),
   ];
-  const stringsAddress = BigInt(ElfHeader.sizeBytes + segments.length * ElfProgramHeader.sizeBytes);
+  let strings = "\0";
+  const entries = words.map(({ tag, text }) => {
+    const value = BigInt(strings.length);
+    strings += `${text}\0`;
+    return { tag, value };
+  });
+  const segments = [
+    { type: SegmentType.load, bytes: Buffer.from(strings) },
+    { type: SegmentType.dynamic, bytes: Buffer.alloc((entries.length + 2) * ElfDynamic.sizeBytes) },
+    ...(recipe.isaNeeded === undefined ? [] : [{ type: SegmentType.gnuProperty, bytes: isaNote(recipe.isaNeeded) }]),
+    ...(interpreter === undefined ? [] : [{ type: SegmentType.interpreter, bytes: Buffer.from(`${interpreter}\0`) }]),
+  ];
+  const stringsAddress = BigInt(alignUp(ElfHeader.sizeBytes + segments.length * ElfProgramHeader.sizeBytes, 8));
   const dynamic = [
-    ...(soname === undefined ? [] : [{ tag: DynamicTag.soname, value: 1n }]),
+    ...entries,
     { tag: DynamicTag.stringTable, value: stringsAddress },
     { tag: DynamicTag.null, value: 0n },
   ];
   Buffer.concat(dynamic.map((entry) => ElfDynamic.encode(entry))).copy(segments[1]!.bytes);
-  return makeElf({ type, machine, segments });
+  const sections =
+    dlopens.length === 0 ? [] : [{ name: ".note.dlopen", bytes: Buffer.concat(dlopens.map(dlopenNote)) }];
+  return makeElf({ type, machine, segments, sections });
+}
+
+/** A dlopen note, as `systemd` puts them into its libraries. */
+export function dlopenNote(text: string): Buffer {
+  const descriptor = Buffer.from(`${text}\0`);
+  return Buffer.concat([
+    ElfNote.encode({ nameSizeBytes: 4, descriptorSizeBytes: descriptor.length, type: 0x407c0c0a }),
+    Buffer.from("FDO\0"),
+    descriptor,
+    Buffer.alloc(alignUp(descriptor.length, 4) - descriptor.length),
+  ]);
 }
 
 function isaNote(needed: number): Buffer {

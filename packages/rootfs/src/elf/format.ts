@@ -15,7 +15,7 @@ export const ElfType = { relocatable: 1, executable: 2, sharedObject: 3 } as con
 export const ElfMachine = { x86_64: 62, aarch64: 183 } as const;
 
 /** Segment types, `p_type`. */
-export const SegmentType = { load: 1, dynamic: 2, gnuProperty: 0x6474e553 } as const;
+export const SegmentType = { load: 1, dynamic: 2, interpreter: 3, gnuProperty: 0x6474e553 } as const;
 
 /** `sh_type` of a section that takes no bytes of the file. */
 export const SHT_NOBITS = 8;
@@ -23,7 +23,7 @@ export const SHT_NOBITS = 8;
 export const SHN_UNDEF = 0;
 
 /** Tags of the dynamic section, `d_tag`. */
-export const DynamicTag = { null: 0n, stringTable: 5n, soname: 14n } as const;
+export const DynamicTag = { null: 0n, needed: 1n, stringTable: 5n, soname: 14n, rpath: 15n, runpath: 29n } as const;
 
 /** `n_type` of the note with GNU properties. @see Linux gABI extensions, ".note.gnu.property" */
 export const NT_GNU_PROPERTY_TYPE_0 = 5;
@@ -122,6 +122,9 @@ export const ElfNote = record("ElfNote", 12, {
   descriptorSizeBytes: [0x04, u32le],
   type: [0x08, u32le],
 });
+
+/** `n_type` and owner of a note that names libraries which are loaded at run time. @see UAPI Group, "ELF dlopen Metadata" */
+export const DLOPEN_NOTE = { type: 0x407c0c0a, owner: "FDO", section: ".note.dlopen" } as const;
 
 /** Header of one GNU property: 8 bytes, followed by its data, padded to 8 bytes. */
 export const GnuProperty = record("GnuProperty", 8, {

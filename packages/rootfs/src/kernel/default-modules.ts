@@ -43,3 +43,37 @@ export const DEFAULT_KERNEL_MODULES: readonly string[] = [
   "/crypto/",
   "/fs/nls/",
 ];
+
+/**
+ * What `default` in `KernelInitrdModules=` stands for, and an empty list: what it takes to find a disk under QEMU or in a
+ * cloud and to verify and mount what is on it, and a TPM for what the initrd extends.
+ */
+export const DEFAULT_INITRD_MODULES: readonly string[] = [
+  "dm-mod",
+  "dm-verity",
+  "efivarfs",
+  "erofs",
+  "hv_storvsc",
+  "hv_vmbus",
+  "loop",
+  "nvme",
+  "overlay",
+  "pci-hyperv",
+  "sd_mod",
+  "tpm_crb",
+  "tpm_tis",
+  "vfat",
+  "virtio_blk",
+  "virtio_mmio",
+  "virtio_pci",
+  "virtio_scsi",
+  "/crypto/sha256*",
+  "/crypto/sha512*",
+  "/crypto/crc32c*",
+  "/arch/*/crypto/sha256*",
+  "/arch/*/crypto/sha512*",
+  "/arch/*/crypto/crc32c*",
+  "nls_ascii",
+  "nls_cp437",
+  "nls_utf8",
+];

@@ -2,10 +2,18 @@ import { compileGlob, CvmError } from "@cvm-build/bytes";
 import { DEFAULT_KERNEL_MODULES } from "./default-modules.ts";
 import { normalizeModuleName } from "./module-facts.ts";
 
+/** A setting that names modules, and what `default` in it stands for. */
+export interface ModuleSetting {
+  /** `KernelModules` or `KernelInitrdModules`. */
+  name: string;
+  defaults: readonly string[];
+}
+
 /** One word of `KernelModules=`. */
 export interface ModulePattern {
-  /** As written. */
+  /** As written, and in which setting. */
   text: string;
+  setting: string;
   excludes: boolean;
   /** From a list of ours: it need not match. */
   isOptional: boolean;
@@ -18,11 +26,14 @@ export interface ModulePattern {
  * of ours.
  * @throws CvmError `kernel-modules` for `host`, `re:` and an empty pattern
  */
-export function parseModulePatterns(words: readonly string[]): ModulePattern[] {
+export function parseModulePatterns(
+  words: readonly string[],
+  { name, defaults }: ModuleSetting = { name: "KernelModules", defaults: DEFAULT_KERNEL_MODULES },
+): ModulePattern[] {
   return words.flatMap((word) =>
     word === "default"
-      ? DEFAULT_KERNEL_MODULES.map((text) => parsePattern(text, { isOptional: true }))
-      : [parsePattern(word, { isOptional: false })],
+      ? defaults.map((text) => parsePattern(text, { isOptional: true, setting: name }))
+      : [parsePattern(word, { isOptional: false, setting: name })],
   );
 }
 
@@ -31,23 +42,22 @@ export function isSelected(path: string, patterns: readonly ModulePattern[]): bo
   return !(patterns.findLast((pattern) => pattern.matches(path))?.excludes ?? true);
 }
 
-function parsePattern(text: string, { isOptional }: { isOptional: boolean }): ModulePattern {
+function parsePattern(
+  text: string,
+  { isOptional, setting }: Pick<ModulePattern, "isOptional" | "setting">,
+): ModulePattern {
   const excludes = text.startsWith("-");
   const glob = excludes ? text.slice(1) : text;
   if (glob === "host" || glob === "") {
     const got = glob === "" ? "an empty pattern" : "host";
-    throw new CvmError(
-      "kernel-modules",
-      `cannot read KernelModules= "${text}": expected a module or a glob, got ${got}`,
-      {
-        hint: "an image does not depend on the machine that builds it: name the modules, or write `default`",
-      },
-    );
+    throw new CvmError("kernel-modules", `cannot read ${setting}= "${text}": expected a module or a glob, got ${got}`, {
+      hint: "an image does not depend on the machine that builds it: name the modules, or write `default`",
+    });
   }
   if (glob.startsWith("re:")) {
     throw new CvmError(
       "kernel-modules",
-      `cannot read KernelModules= "${text}": expected a glob, got a regular expression`,
+      `cannot read ${setting}= "${text}": expected a glob, got a regular expression`,
       {
         hint: "globs may use *, ? and […]; a trailing / takes a whole directory",
       },
@@ -55,9 +65,9 @@ function parsePattern(text: string, { isOptional }: { isOptional: boolean }): Mo
   }
   const whole = normalizeGlob(glob.endsWith("/") ? `${glob}*` : glob);
   try {
-    return { text, excludes, isOptional, matches: compile(whole) };
+    return { text, setting, excludes, isOptional, matches: compile(whole) };
   } catch (cause) {
-    throw new CvmError("kernel-modules", `cannot read KernelModules= "${text}": expected a glob`, { cause });
+    throw new CvmError("kernel-modules", `cannot read ${setting}= "${text}": expected a glob`, { cause });
   }
 }
 

@@ -84,7 +84,7 @@ function checkPatterns(universe: ModuleUniverse, patterns: readonly ModulePatter
   return builtin;
 }
 
-function unmatched(universe: ModuleUniverse, { text }: ModulePattern): CvmError {
+function unmatched(universe: ModuleUniverse, { text, setting }: ModulePattern): CvmError {
   const wanted = normalizeModuleName(text.replace(/^-/, "").replace(/\/$/, ""));
   const base = wanted.slice(wanted.lastIndexOf("/") + 1);
   const names = new Set([...universe.files.map(({ name }) => name), ...universe.builtinPaths.map(moduleNameOf)]);
@@ -100,7 +100,7 @@ function unmatched(universe: ModuleUniverse, { text }: ModulePattern): CvmError 
     {
       hint:
         close.length > 0 ? `did you mean ${close.join(", ")}?` : "see modules.order and modules.builtin of the kernel",
-      details: { setting: "KernelModules", pattern: text, release: universe.release },
+      details: { setting, pattern: text, release: universe.release },
     },
   );
 }

@@ -1,7 +1,6 @@
 import { alignUp, FormatError } from "@cvm-build/bytes";
+import { readDynamic, segmentBytes } from "../elf/dynamic.ts";
 import {
-  DynamicTag,
-  ElfDynamic,
   ElfMachine,
   ElfNote,
   type ElfProgramHeader,
@@ -11,7 +10,7 @@ import {
   NT_GNU_PROPERTY_TYPE_0,
   SegmentType,
 } from "../elf/format.ts";
-import { type Elf, readElf, readString, sliceElf } from "../elf/reader.ts";
+import { type Elf, readElf } from "../elf/reader.ts";
 import { LIBRARY_FLAGS } from "./format.ts";
 
 /** What ldconfig wants to know of a shared object. */
@@ -41,35 +40,6 @@ export function readLibrary(bytes: Buffer): LibraryFacts | undefined {
   if (!dynamic) return undefined;
   const isaLevel = elf.segments.reduce((level, segment) => readIsaLevel(elf, segment) ?? level, 0);
   return { ...(dynamic.soname === undefined ? {} : { soname: dynamic.soname }), flags, isaLevel };
-}
-
-function readDynamic(elf: Elf): { soname: string | undefined } | undefined {
-  const segment = elf.segments.findLast(({ type }) => type === SegmentType.dynamic);
-  if (!segment || segment.fileSizeBytes === 0n) return undefined;
-  const table = segmentBytes(elf, segment);
-  let stringsAddress: bigint | undefined;
-  let sonameOffset: bigint | undefined;
-  for (let at = 0; at + ElfDynamic.sizeBytes <= table.length; at += ElfDynamic.sizeBytes) {
-    const { tag, value } = ElfDynamic.decode(table, at);
-    if (tag === DynamicTag.null) break;
-    if (tag === DynamicTag.stringTable) stringsAddress ??= value;
-    if (tag === DynamicTag.soname) sonameOffset ??= value;
-  }
-  if (stringsAddress === undefined) return undefined;
-  if (sonameOffset === undefined) return { soname: undefined };
-  const offset = fileOffsetOf(elf, stringsAddress) + sonameOffset;
-  return {
-    soname: readString(elf.bytes, offset > BigInt(elf.bytes.length) ? elf.bytes.length : Number(offset), "ElfDynamic"),
-  };
-}
-
-/** Where in the file the byte lies that is loaded at `address`. */
-function fileOffsetOf(elf: Elf, address: bigint): bigint {
-  const segment = elf.segments.find(
-    ({ type, virtualAddress, fileSizeBytes }) =>
-      type === SegmentType.load && address >= virtualAddress && address - virtualAddress < fileSizeBytes,
-  );
-  return segment ? address - segment.virtualAddress + segment.offset : address;
 }
 
 /** The ISA level in a segment of GNU properties; undefined where it says none. */
@@ -106,9 +76,4 @@ function readX86IsaLevel(properties: Buffer): number | undefined {
     at = dataAt + alignUp(dataSizeBytes, 8);
   }
   return undefined;
-}
-
-function segmentBytes(elf: Elf, segment: ElfProgramHeader): Buffer {
-  const range = { offset: segment.offset, sizeBytes: segment.fileSizeBytes, record: "ElfProgramHeader" };
-  return sliceElf(elf.bytes, range);
 }

@@ -56,7 +56,7 @@ export function billOfMaterials({ manifest, lock, copyrights, ...digests }: Bill
 
 /** Packages of which the image has nothing. */
 function leftOutOf({ packages }: Pick<Manifest, "packages">): ReadonlySet<Sha256Hex> {
-  const has = ({ role, installed }: Manifest["packages"][number]) => role === "stub" || installed.files > 0;
+  const has = ({ role, installed }: Manifest["packages"][number]) => role !== "image" || installed.files > 0;
   const present = new Set(packages.filter(has).map(({ sha256 }) => sha256));
   return new Set(packages.map(({ sha256 }) => sha256).filter((sha256) => !present.has(sha256)));
 }
