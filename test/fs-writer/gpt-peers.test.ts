@@ -5,7 +5,6 @@ import { bytesSource, derivedUuid, openFileSource } from "@cvm-build/bytes";
 import {
   type DiskOptions,
   type DiskPartition,
-  GPT_ARCHITECTURES,
   PARTITION_TYPES,
   type PartitionType,
   partitionTypeUuid,
@@ -127,23 +126,6 @@ describe.skipIf(!requirePeers("sgdisk", "sfdisk"))("partition tools", () => {
     using source = openFileSource(path);
     expect(readGpt(source)).toMatchObject({ table: "primary", problems: [], diskUuid: derivedUuid(SEED, "disk") });
     expect(statSync(path).size).toBe(sizeBytes);
-  });
-});
-
-describe.skipIf(!requirePeers("systemd-id128"))("systemd-id128", () => {
-  it("knows each type that is told apart by processor, and the others", () => {
-    const known = new Map(
-      run("systemd-id128", ["show", "--uuid"])
-        .split("\n")
-        .map((line) => line.trim().split(/\s+/) as [string, string]),
-    );
-    for (const type of Object.keys(PARTITION_TYPES) as PartitionType[]) {
-      for (const architecture of GPT_ARCHITECTURES) {
-        const [, tree = "", rest = ""] = /^(root|usr)(-.*)?$/.exec(type) ?? [];
-        const name = tree === "" ? type : `${tree}-${architecture}${rest}`;
-        expect([name, known.get(name)]).toEqual([name, partitionTypeUuid(type, architecture)]);
-      }
-    }
   });
 });
 

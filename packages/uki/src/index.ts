@@ -42,6 +42,7 @@ export { readKernelRelease } from "./kernel/release.ts";
 export { authenticodeDigests, authenticodeRanges, type ByteRange } from "./pe/authenticode.ts";
 export { dumpPe } from "./pe/dump.ts";
 export { type PeImage, type PeSection, readPe } from "./pe/reader.ts";
+export { signRootHash } from "./root-hash.ts";
 export { readSbat } from "./sbat.ts";
 export {
   isSectionName,
