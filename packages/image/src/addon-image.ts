@@ -4,6 +4,7 @@ import type { Profile } from "@cvm-build/profile";
 import type { Stub } from "@cvm-build/rootfs";
 import { assembleAddon, signPe } from "@cvm-build/uki";
 import { fileSections } from "./file-sections.ts";
+import { imageFileName } from "./layouts/table.ts";
 import type { WrittenImage } from "./manifest.ts";
 import type { Generation } from "./output.ts";
 import type { ImageSigners } from "./signing.ts";
@@ -23,7 +24,7 @@ export async function writeAddon(build: {
 }): Promise<WrittenAddon> {
   const { profile, stub, signers, generation } = build;
   refuseTree(profile);
-  const name = `${profile.output.imageId}.addon.efi`;
+  const name = imageFileName(profile);
   const path = generation.path(name);
   const kernelCommandLine = profile.content.kernelCommandLine.join(" ");
   const cmdline = { name: ".cmdline" as const, content: [bytesSource(Buffer.from(kernelCommandLine))] };

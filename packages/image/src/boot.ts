@@ -21,7 +21,7 @@ export interface BootReport {
 
 /** Boots an image with its serial line on the user's terminal, until the guest or the user ends it. */
 export async function bootImage(request: BootImageRequest, surroundings: Surroundings): Promise<BootReport> {
-  const { uki } = findImage(request.choice, surroundings);
+  const { path: uki } = findImage(request.choice, surroundings);
   const machine = await machineFor(request.machine, { uki, surroundings });
   await using running = await boot({
     ...machine,

@@ -1,5 +1,6 @@
 import type { Profile } from "@cvm-build/profile";
 import { buildKey, isUpToDate, rememberBuild, systemKey } from "./build-key.ts";
+import { layoutOf } from "./layouts/table.ts";
 import { LINT_FILE, type LintReport } from "./lint/finding.ts";
 import { locateFindings } from "./lint/locate.ts";
 import { findLock, type LockPolicy, lockMissing, type ObtainedLock } from "./locking.ts";
@@ -58,7 +59,9 @@ export async function buildImage(request: BuildRequest, surroundings: Surroundin
     lock: obtained.origin,
     manifest: output.readJson<Manifest>("manifest.json"),
     measurements: output.readJson<Measurements>("measurements.json"),
-    ...(profile.output.format === "uki" && { lint: locateFindings(output.readJson<LintReport>(LINT_FILE), settings) }),
+    ...(layoutOf(profile).start !== undefined && {
+      lint: locateFindings(output.readJson<LintReport>(LINT_FILE), settings),
+    }),
   };
 }
 

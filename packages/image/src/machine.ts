@@ -1,8 +1,10 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 import { findTools, probeHost, secureBootFirmwarePlaces } from "@cvm-build/vm";
 import { loadSelection } from "./selection.ts";
+import { LAYOUTS } from "./layouts/table.ts";
+import type { Manifest } from "./manifest.ts";
 import { variableStoreBeside } from "./variable-store-file.ts";
 import { OutputDirectory } from "./output.ts";
 import type { ProfileSelection, Surroundings } from "./surroundings.ts";
@@ -21,8 +23,8 @@ export type ImageChoice = { image: string } | { selection: ProfileSelection };
 /** A built image on this machine. */
 export interface BuiltImage {
   output: OutputDirectory;
-  /** Path of the UKI. */
-  uki: string;
+  /** Path of the image's file: of a UKI, or of what its format has in its place. */
+  path: string;
 }
 
 /**
@@ -34,8 +36,8 @@ export function findImage(choice: ImageChoice, surroundings: Surroundings): Buil
     "image" in choice
       ? imageAt(resolve(surroundings.invocationDirectory, choice.image))
       : imageIn(outputOf(choice.selection, surroundings));
-  if (existsSync(built.uki)) return built;
-  throw new CvmError("no-image", `cannot find an image: expected "${built.uki}", got nothing of that name`, {
+  if (existsSync(built.path)) return built;
+  throw new CvmError("no-image", `cannot find an image: expected "${built.path}", got nothing of that name`, {
     hint: "build it first: cvm-build --profile NAME",
   });
 }
@@ -45,15 +47,19 @@ function outputOf(selection: ProfileSelection, surroundings: Surroundings): Outp
   return new OutputDirectory(output.outputDirectory, output.imageId);
 }
 
-/** An image by its output directory's path, or by that of the UKI itself. */
+/** An image by its output directory's path, or by that of its file. */
 function imageAt(path: string): BuiltImage {
-  const directory = path.endsWith(".efi") ? dirname(path) : path;
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? path.endsWith(LAYOUTS.uki.suffix);
+  const directory = isFile ? dirname(path) : path;
   const output = new OutputDirectory(dirname(directory), basename(directory));
-  return directory === path ? imageIn(output) : { output, uki: path };
+  return isFile ? { output, path } : imageIn(output);
 }
 
+/** The manifest says which of the files is the image; where there is none, somebody else may have put a UKI there. */
 function imageIn(output: OutputDirectory): BuiltImage {
-  return { output, uki: join(output.path, `${output.imageId}.efi`) };
+  const hasManifest = output.read("manifest.json") !== undefined;
+  const { file } = hasManifest ? output.readJson<Manifest>("manifest.json").image : {};
+  return { output, path: join(output.path, file ?? `${output.imageId}${LAYOUTS.uki.suffix}`) };
 }
 
 /**

@@ -2,11 +2,12 @@ import { statSync } from "node:fs";
 import { relative } from "node:path";
 import { compareCodeUnits, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import type { PackedSegments, Segment } from "@cvm-build/fs-writer";
-import type { Profile } from "@cvm-build/profile";
-import type { LockedArtifact, LockedPackage, LockedRepository } from "@cvm-build/resolver";
+import type { OutputFormat, Profile } from "@cvm-build/profile";
+import type { Lock, LockedArtifact, LockedPackage, LockedRepository } from "@cvm-build/resolver";
 import type { ClassifiedScript, Rootfs } from "@cvm-build/rootfs";
 import { oneLineName, type Signer } from "@cvm-build/uki";
 import type { Inputs } from "./inputs.ts";
+import { imageFileName } from "./layouts/table.ts";
 import type { ObtainedLock } from "./locking.ts";
 import type { Generation } from "./output.ts";
 import { PROGRAM_VERSION } from "./program.ts";
@@ -18,7 +19,9 @@ export interface Manifest {
   image: {
     id: string;
     version: string;
-    format: string;
+    format: OutputFormat;
+    /** Name of the image's file among `outputs`: the one that `measurements.json` states the digest of. */
+    file: string;
     profiles: string[];
     /** Sentences that whoever uses the image must have read. */
     notices: string[];
@@ -31,7 +34,8 @@ export interface Manifest {
   artifacts: (LockedArtifact & { sizeBytes: number })[];
   /** Absent from what has none, such as an add-on. */
   kernel?: { release: string; package: string; sha256: Sha256Hex };
-  stub: { package: string; packageVersion: string; version: string; path: string; sha256: Sha256Hex };
+  /** Absent from what no firmware starts. */
+  stub?: { package: string; packageVersion: string; version: string; path: string; sha256: Sha256Hex };
   /** Who signed what: by digests of the public key, and of the certificate where there is one. */
   signatures: ManifestSignature[];
   /** Boot phases that the system in it reaches, in order. */
@@ -85,7 +89,7 @@ export function manifestOf(build: {
   profile: Profile;
   obtained: ObtainedLock;
   rootfs: Rootfs;
-  stub: { path: string; version: string; content: { sha256: Sha256Hex } };
+  stub?: { path: string; version: string; content: { sha256: Sha256Hex } };
   packed: PackedSegments;
   written: WrittenImage;
   signers: ImageSigners;
@@ -96,7 +100,6 @@ export function manifestOf(build: {
 }): Manifest {
   const { profile, obtained, rootfs, stub, packed, written, signers, artifacts, directory, generation } = build;
   const { lock } = obtained;
-  const stubPackage = lock.packages.find(({ role }) => role === "stub");
   const installed = new Map(rootfs.packages.map((entry) => [entry.name, entry]));
   return {
     schema: "cvm-build.manifest/1",
@@ -104,6 +107,7 @@ export function manifestOf(build: {
       id: profile.output.imageId,
       version: profile.output.imageVersion,
       format: profile.output.format,
+      file: imageFileName(profile),
       profiles: profile.names,
       notices: profile.output.notices,
       kernelCommandLine: written.kernelCommandLine,
@@ -123,13 +127,7 @@ export function manifestOf(build: {
         sha256: rootfs.kernel.image.sha256,
       },
     }),
-    stub: {
-      package: stubPackage?.name ?? "",
-      packageVersion: stubPackage?.version ?? "",
-      version: stub.version,
-      path: stub.path,
-      sha256: stub.content.sha256,
-    },
+    ...(stub && { stub: stubOf(stub, lock) }),
     signatures: signaturesBy(signers),
     phases: profile.measure.phases ?? rootfs.phases,
     registerUse: rootfs.registerUse,
@@ -148,6 +146,15 @@ export function manifestOf(build: {
     losses: packed.losses,
     outputs: [...written.outputs].sort(compareCodeUnits).map((name) => ({ name, ...generation.digest(name) })),
   };
+}
+
+function stubOf(
+  { path, version, content }: { path: string; version: string; content: { sha256: Sha256Hex } },
+  { packages }: Lock,
+): NonNullable<Manifest["stub"]> {
+  const from = packages.find(({ role }) => role === "stub");
+  const { sha256 } = content;
+  return { package: from?.name ?? "", packageVersion: from?.version ?? "", version, path, sha256 };
 }
 
 function signaturesBy({ secureBoot, pcr }: ImageSigners): ManifestSignature[] {

@@ -1,20 +1,16 @@
 import { sep } from "node:path";
 import { canonicalJson, CvmError, FormatError } from "@cvm-build/bytes";
-import { FileTree, packSegments, SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
+import { SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
-import { assembleRootfs, readStub, type Rootfs } from "@cvm-build/rootfs";
 import type { Store } from "@cvm-build/store";
-import { writeAddon } from "./addon-image.ts";
 import { fetchInputs, type Inputs } from "./inputs.ts";
+import { layoutOf } from "./layouts/table.ts";
 import { LINT_FILE } from "./lint/finding.ts";
-import { lintBuild } from "./lint/lint-build.ts";
 import { LOCK_FILE, type ObtainedLock } from "./locking.ts";
 import { manifestOf } from "./manifest.ts";
-import { measureBuild, measurementsOf, platformsOf } from "./measure-build.ts";
 import type { Generation } from "./output.ts";
 import type { ImageSigners } from "./signing.ts";
 import type { Surroundings } from "./surroundings.ts";
-import { writeUki } from "./uki-image.ts";
 
 /** A build under way. */
 export interface Build {
@@ -27,18 +23,6 @@ export interface Build {
   surroundings: Surroundings;
   generation: Generation;
 }
-
-/** What an add-on has in place of a file system. */
-const NO_ROOTFS: Rootfs = {
-  tree: new FileTree({ mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, origin: { kind: "finisher", name: "none" } }),
-  finishers: [],
-  scripts: [],
-  packages: [],
-  phases: [],
-  registerUse: { hasOsSeparator: false, hasNvPcrs: false },
-  setuid: [],
-  replacements: [],
-};
 
 /** How often a build begins: a prune that is under way may take something away twice. */
 const MAX_ATTEMPTS = 3;
@@ -100,7 +84,7 @@ function isAboutBytes(error: unknown): boolean {
 }
 
 async function writeImage(build: Build, inputs: Inputs): Promise<void> {
-  const made = build.profile.output.format === "addon" ? await makeAddon(build, inputs) : await makeUki(build, inputs);
+  const made = await layoutOf(build.profile).make(build, inputs);
   const { obtained, generation, surroundings } = build;
   const { measurements, lint, ...parts } = made;
   const manifest = manifestOf({ ...build, ...parts, directory: surroundings.directory });
@@ -108,39 +92,4 @@ async function writeImage(build: Build, inputs: Inputs): Promise<void> {
   generation.write("manifest.json", canonicalJson(manifest));
   if (lint) generation.write(LINT_FILE, canonicalJson(lint));
   generation.write(LOCK_FILE, obtained.text);
-}
-
-async function makeUki({ profile, signers, store, surroundings, generation }: Build, inputs: Inputs) {
-  const { workers, report, signal } = surroundings;
-  const tools = { cache: store, workers, report };
-  const { packages, artifacts } = inputs;
-  const rootfs = await assembleRootfs({ profile, packages, artifacts }, tools);
-  const stub = await readStub(inputs.stub, { ...tools, kind: "linux" });
-  signal?.throwIfAborted();
-  const packed = await packSegments(rootfs.tree, {
-    cache: store,
-    threads: workers,
-    compression: { algorithm: profile.output.compressOutput, level: profile.output.compressLevel },
-    mtimeClampSec: profile.content.sourceDateEpochSec,
-    report,
-  });
-  signal?.throwIfAborted();
-  const { segments } = packed;
-  const written = await writeUki({ profile, rootfs, stub, segments, signers, generation, threads: workers });
-  const platforms = await platformsOf(profile, surroundings);
-  const measurements = await measureBuild(
-    { ...written, kernelPackage: written.kernel.package },
-    { profile, platforms, threads: workers },
-  );
-  const lint = lintBuild({ profile, rootfs, uki: written.path, platforms, measurements });
-  return { rootfs, stub, packed, written, artifacts, measurements, lint };
-}
-
-async function makeAddon({ profile, signers, store, surroundings, generation }: Build, inputs: Inputs) {
-  const { workers, report } = surroundings;
-  const stub = await readStub(inputs.stub, { cache: store, workers, report, kind: "addon" });
-  const written = await writeAddon({ profile, stub, signers, generation });
-  const measurements = measurementsOf(profile, { ...generation.digest(written.name), platforms: [] });
-  const packed = { segments: [], losses: [] };
-  return { rootfs: NO_ROOTFS, stub, packed, written, artifacts: [], measurements, lint: undefined };
 }

@@ -54,14 +54,14 @@ const QUIET_SEC = 30;
 export async function proveImage(request: ProveRequest, surroundings: Surroundings): Promise<Proof> {
   const built = findImage(request.choice, surroundings);
   const published = publishedPrediction(built);
-  const machine = await machineFor(request.machine, { uki: built.uki, surroundings });
+  const machine = await machineFor(request.machine, { uki: built.path, surroundings });
   const own = await predictMachine(built, { machine, surroundings });
   const prediction = withMachine(published, own);
   surroundings.report({ stage: "boot", item: built.output.imageId, done: 0, unit: "items" });
   const evidence = await collectEvidence({
     ...machine,
-    imagePath: built.uki,
-    espFiles: companionsBeside(built.uki),
+    imagePath: built.path,
+    espFiles: companionsBeside(built.path),
     network: "none",
     until: endConditions(prediction),
     timeoutSec: request.timeoutSec,
@@ -70,7 +70,7 @@ export async function proveImage(request: ProveRequest, surroundings: Surroundin
   const { equal, registers } = compareWithLog(prediction, { log, registers: evidence.pcrs });
   const alternatives = (prediction.alternatives ?? []).map((each) => judgeAlternative(each, evidence.pcrs));
   return {
-    image: built.uki,
+    image: built.path,
     agrees: equal && alternatives.every(({ isOne }) => isOne),
     registers,
     alternatives,
@@ -84,7 +84,7 @@ export async function proveImage(request: ProveRequest, surroundings: Surroundin
  * What this machine decides of a boot beside the image: its firmware is at hand, its disk and devices are known.
  */
 async function predictMachine(
-  { output, uki }: BuiltImage,
+  { output, path: uki }: BuiltImage,
   { machine, surroundings }: { machine: Awaited<ReturnType<typeof machineFor>>; surroundings: Surroundings },
 ): Promise<Prediction> {
   const { tools, host, memoryMiB, cpus } = machine;
@@ -150,7 +150,7 @@ function judgeAlternative({ register, values, reason }: Alternative, pcrs: PcrVa
 }
 
 /** What was published for the image, once it is sure that it was published for these bytes. */
-function publishedPrediction({ output, uki }: BuiltImage): Prediction {
+function publishedPrediction({ output, path: uki }: BuiltImage): Prediction {
   const { image, platforms } = output.readJson<Measurements>("measurements.json");
   const found = fileDigest(uki).sha256;
   const [platform] = platforms;

@@ -12,7 +12,12 @@ describe("openImageSigners", () => {
   const secureBoot = { secureBoot: true, secureBootKey: "keys/db.key", secureBootCertificate: "keys/db.crt" };
   const pcr = { signExpectedPcr: true, signExpectedPcrKeys: ["keys/tpm2-pcr-private-key.pem"] };
   const open = (validation: Partial<ValidationSettings>) => {
-    const none = { secureBoot: false, signExpectedPcr: false, signExpectedPcrKeys: [] };
+    const none: ValidationSettings = {
+      secureBoot: false,
+      signExpectedPcr: false,
+      signExpectedPcrKeys: [],
+      verity: "auto",
+    };
     return openImageSigners({ validation: { ...none, ...validation } }, project.surroundings);
   };
 

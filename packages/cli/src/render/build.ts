@@ -24,8 +24,8 @@ export function renderBuild(report: BuildReport, painter: Painter): string {
 }
 
 function renderFacts({ directory, upToDate, lock, manifest }: BuildReport, painter: Painter): string {
-  const { image, kernel, stub, packages, artifacts, services, tree, outputs } = manifest;
-  const uki = outputs.find(({ name }) => name.endsWith(".efi"));
+  const { image, packages, artifacts, services, tree, outputs } = manifest;
+  const file = outputs.find(({ name }) => name === image.file);
   const inImage = packages.filter(({ role }) => role === "image");
   const withFiles = inImage.filter(({ installed }) => installed.files > 0);
   const rows = [
@@ -33,9 +33,9 @@ function renderFacts({ directory, upToDate, lock, manifest }: BuildReport, paint
       "image",
       `${painter("bold", image.id)} ${image.version}${upToDate ? painter("dim", "  (nothing had changed)") : ""}`,
     ],
-    ["output", `${shortPath(directory)}/${uki?.name ?? ""}  ${renderSize(uki?.sizeBytes ?? 0)}`],
-    ["sha256", uki?.sha256 ?? ""],
-    ["kernel", `${kernel?.release ?? "none"}, stub ${stub.version} from ${stub.package} ${stub.packageVersion}`],
+    ["output", `${shortPath(directory)}/${file?.name ?? ""}  ${renderSize(file?.sizeBytes ?? 0)}`],
+    ["sha256", file?.sha256 ?? ""],
+    ["kernel", kernelText(manifest)],
     ["packages", `${inImage.length} resolved, ${withFiles.length} with files in the image; ${lockText(lock)}`],
     ["artefacts", artifacts.map(({ name, from }) => `${name} (${from})`).join(", ") || "none"],
     ["services", services.map(({ name, description }) => `${name} (${description})`).join(", ") || "none"],
@@ -64,6 +64,11 @@ function renderLosses({ manifest }: BuildReport, painter: Painter): string {
       ({ path, xattr }) => `${painter("yellow", "lost:")} ${xattr} of ${path}: a cpio carries no extended attributes\n`,
     )
     .join("");
+}
+
+function kernelText({ kernel, stub }: BuildReport["manifest"]): string {
+  const release = kernel?.release ?? "none";
+  return stub ? `${release}, stub ${stub.version} from ${stub.package} ${stub.packageVersion}` : release;
 }
 
 function lockText(lock: BuildReport["lock"]): string {

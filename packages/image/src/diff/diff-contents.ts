@@ -51,7 +51,7 @@ function partsOf({ image, kernel, stub }: Manifest): Map<string, string> {
   return new Map([
     ["kernel command line", image.kernelCommandLine],
     ["kernel", kernel?.release ?? ""],
-    ["systemd-stub", stub.version],
+    ["systemd-stub", stub?.version ?? ""],
   ]);
 }
 

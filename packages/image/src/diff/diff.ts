@@ -64,8 +64,8 @@ function diffImages(request: { a: string; b: string }, surroundings: Surrounding
       .filter(({ name }) => !platforms[other].some((platform) => platform.name === name))
       .map(({ name }) => ({ platform: name, image: side }));
   return {
-    a: built.a.uki,
-    b: built.b.uki,
+    a: built.a.path,
+    b: built.b.path,
     registers: diffRegisters(platforms.a, platforms.b),
     contents: diffContents(contents.a, contents.b),
     onlyOn: [...missing("a", "b"), ...missing("b", "a")],

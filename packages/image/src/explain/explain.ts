@@ -35,21 +35,21 @@ export async function explainImage(request: ExplainRequest, surroundings: Surrou
   const built = findImage(request.choice, surroundings);
   const contents = isOurs(built) ? readContents(built) : undefined;
   if (request.file !== undefined) {
-    if (contents) return { image: built.uki, registers: [], file: explainFile(contents, request.file) };
+    if (contents) return { image: built.path, registers: [], file: explainFile(contents, request.file) };
     throw new CvmError(
       "no-image",
-      `cannot explain files of "${built.uki}": expected what a build leaves beside its image`,
+      `cannot explain files of "${built.path}": expected what a build leaves beside its image`,
       {
         hint: "files are known for images that cvm-build built: name its output directory",
       },
     );
   }
   const foreign = { platform: request.platform, surroundings };
-  const platforms = contents?.measurements.platforms ?? (await measureForeign(built.uki, foreign));
-  const platform = choosePlatform(platforms, { name: request.platform, image: built.uki });
+  const platforms = contents?.measurements.platforms ?? (await measureForeign(built.path, foreign));
+  const platform = choosePlatform(platforms, { name: request.platform, image: built.path });
   const registers = request.register === undefined ? registersOf(platform) : [request.register];
   return {
-    image: built.uki,
+    image: built.path,
     registers: registers.map((register) =>
       explainRegister(platform, { register, ...(contents && { manifest: contents.manifest }) }),
     ),

@@ -74,7 +74,7 @@ function imageOf(choice: ImageChoice, surroundings: Surroundings): { path: strin
     if (statSync(path, { throwIfNoEntry: false })?.isFile()) return { path };
   }
   const built = findImage(choice, surroundings);
-  return { path: built.uki, built };
+  return { path: built.path, built };
 }
 
 /** What the build of this very image found. */

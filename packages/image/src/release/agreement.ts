@@ -41,7 +41,8 @@ export function checkDocuments(folder: ReleaseFolder, documents: SignedDocuments
   checkManifest(manifest, { sums, lock });
   const measured = open(MEASUREMENTS).at("image");
   expectEqual(`image id of ${MEASUREMENTS}`, measured.at("id").text(), id);
-  expectEqual(`image of ${MEASUREMENTS}`, measured.at("sha256").text(), sums.get(`${id}.efi`));
+  const file = manifest.at("image").at("file").text();
+  expectEqual(`image of ${MEASUREMENTS}`, measured.at("sha256").text(), sums.get(file));
   const dependencies = statement.at("predicate").at("buildDefinition").at("resolvedDependencies");
   const locked = resolvedDependencies(lock, sums.get(LOCK_FILE)!);
   expectEqual("dependencies of the provenance", dependencies.value, locked);

@@ -137,6 +137,7 @@ function manifestOf(image: { id: string; lock: Lock; lockText: string; efi: stri
       id,
       version: "7",
       format: "uki",
+      file: `${id}.efi`,
       profiles: [id],
       notices: [],
       kernelCommandLine: "quiet",

@@ -132,7 +132,7 @@ function fillRelease(
   const bill = billOfMaterials({
     manifest,
     manifestSha256: generation.digest("manifest.json").sha256,
-    imageSha256: generation.digest(`${id}.efi`).sha256,
+    imageSha256: generation.digest(manifest.image.file).sha256,
     lock,
     copyrights,
   });

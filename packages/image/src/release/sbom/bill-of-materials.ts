@@ -9,7 +9,7 @@ import { type LockedInput, lockedInputs } from "../locked-inputs.ts";
 
 /** What an image is made of; both SBOM formats say the same of it. */
 export interface BillOfMaterials {
-  image: { id: string; version: string; sha256: Sha256Hex };
+  image: { id: string; version: string; file: string; sha256: Sha256Hex };
   /** Moment of the image's files, ISO 8601 in UTC. */
   created: string;
   /** An identifier that only this bill has: of the image's manifest and of who wrote the bill. */
@@ -38,7 +38,7 @@ export interface BillInput {
 
 /** Collects the bill of materials of an image. */
 export function billOfMaterials({ manifest, lock, copyrights, ...digests }: BillInput): BillOfMaterials {
-  const { id, version, sourceDateEpochSec } = manifest.image;
+  const { id, version, file, sourceDateEpochSec } = manifest.image;
   const leftOut = leftOutOf(manifest);
   const components = lockedInputs(lock).map((input): Component => {
     const license = packageLicense(copyrights.get(input.sha256));
@@ -46,7 +46,7 @@ export function billOfMaterials({ manifest, lock, copyrights, ...digests }: Bill
   });
   const extracted = new Map(components.flatMap(({ license }) => license.extracted).map((one) => [one.id, one]));
   return {
-    image: { id, version, sha256: digests.imageSha256 },
+    image: { id, version, file, sha256: digests.imageSha256 },
     created: new Date(sourceDateEpochSec * 1000).toISOString().replace(/\.\d+Z$/, "Z"),
     uuid: nameBasedUuid(`urn:cvm-build:bill-of-materials:${PROGRAM_VERSION}:${digests.manifestSha256}`),
     components,

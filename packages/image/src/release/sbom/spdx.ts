@@ -43,7 +43,7 @@ function imagePackage({ image, created }: BillOfMaterials) {
     SPDXID: IMAGE,
     name: image.id,
     versionInfo: image.version,
-    packageFileName: `${image.id}.efi`,
+    packageFileName: image.file,
     primaryPackagePurpose: "OPERATING_SYSTEM",
     downloadLocation: "NOASSERTION",
     licenseDeclared: "NOASSERTION",

@@ -1,0 +1,46 @@
+import { CvmError } from "@cvm-build/bytes";
+import type { OutputFormat, Profile } from "@cvm-build/profile";
+import type { Layout, MadeImage } from "./layout.ts";
+import type { Build } from "../pipeline.ts";
+
+/** Every format of images, by the values of `Format=`. What makes one is loaded when it is made. */
+export const LAYOUTS = {
+  uki: {
+    suffix: ".efi",
+    stub: "linux",
+    start: "uki",
+    make: async (...build) => (await import("./uki.ts")).makeUki(...build),
+  },
+  addon: {
+    suffix: ".addon.efi",
+    stub: "addon",
+    start: undefined,
+    make: async (...build) => (await import("./addon.ts")).makeAddon(...build),
+  },
+  cpio: { suffix: ".cpio", stub: undefined, start: undefined, make: notYet },
+  directory: { suffix: ".mtree", stub: undefined, start: undefined, make: notYet },
+  tar: { suffix: ".tar", stub: undefined, start: undefined, make: notYet },
+  direct: { suffix: ".vmlinuz", stub: undefined, start: "kernel", make: notYet },
+  disk: { suffix: ".efi", stub: "linux", start: "disk", make: notYet },
+  initoverlay: { suffix: ".efi", stub: "linux", start: "uki", make: notYet },
+  pmem: { suffix: ".erofs", stub: undefined, start: "memory", make: notYet },
+  sysext: { suffix: ".raw", stub: undefined, start: undefined, make: notYet },
+  confext: { suffix: ".raw", stub: undefined, start: undefined, make: notYet },
+  portable: { suffix: ".raw", stub: undefined, start: undefined, make: notYet },
+} as const satisfies Record<OutputFormat, Layout>;
+
+/** The layout that a profile asks for. */
+export function layoutOf({ output }: Pick<Profile, "output">): Layout {
+  return LAYOUTS[output.format];
+}
+
+/** The name of the image's file in its output directory. */
+export function imageFileName({ output }: Pick<Profile, "output">): string {
+  return `${output.imageId}${LAYOUTS[output.format].suffix}`;
+}
+
+function notYet({ profile: { output } }: Build): Promise<MadeImage> {
+  throw new CvmError("setting", `cannot build "${output.imageId}": expected another Format=, got ${output.format}`, {
+    hint: "this format is read and not yet written",
+  });
+}
