@@ -29,6 +29,12 @@ export {
 export { dumpTree } from "./dump-tree.ts";
 export { type ErofsOptions, writeErofs, type WrittenErofs } from "./erofs/writer.ts";
 export type { ErofsCompression } from "./erofs/compression/settings.ts";
+export { readErofsTree, type ReadErofsTreeOptions } from "./erofs/read-tree.ts";
+export { ErofsImage, openErofs, type OpenErofsOptions } from "./erofs/reader.ts";
+export type { ErofsEntry } from "./erofs/reading/directory.ts";
+export { deviceOf, type ErofsInode, type ErofsKind, type ErofsLayout } from "./erofs/reading/inode.ts";
+export type { ErofsRun } from "./erofs/reading/run.ts";
+export type { ErofsFacts } from "./erofs/reading/superblock.ts";
 export type { FsWriterErrorCode } from "./errors.ts";
 export { compareUtf8, FileTree, parentOf } from "./file-tree.ts";
 export { dumpGpt } from "./gpt/dump.ts";
