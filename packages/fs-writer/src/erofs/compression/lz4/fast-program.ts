@@ -1,0 +1,127 @@
+import { block, type Code, i32, i64, leave, leaveIf, loop, type Variable } from "../wasm/code.ts";
+import { encodeFunction, type WasmFunction } from "../wasm/module.ts";
+import {
+  extendBack,
+  LAST_LITERALS,
+  MATCH_START_LIMIT,
+  MAX_DISTANCE,
+  measureMatch,
+  writeLastLiterals,
+  writeSequence,
+} from "./sequence.ts";
+
+/** A table of positions by hash of five bytes. */
+const HASH_BITS = 13;
+const ENTRY_BYTES = 4;
+export const FAST_TABLE_BYTES = ENTRY_BYTES << HASH_BITS;
+
+/** After this power of two of misses, every step grows by one: what does not shrink is soon behind. */
+const SKIP_BITS = 6;
+
+const c = i32.const;
+
+/** A multiplier that spreads five bytes over the high bits: the golden ratio's. */
+const SPREAD = 0x9e3779b97f4a7c15n;
+const BITS_OF_THREE_BYTES = 24n;
+
+/** The address of the table's entry for the bytes at a position. The table lies at address 0. */
+function entryOf(position: Code): Code {
+  const five = i64.shl(i64.load(position), i64.const(BITS_OF_THREE_BYTES));
+  const hash = i64.shrU(i64.mul(five, i64.const(SPREAD)), i64.const(BigInt(64 - HASH_BITS)));
+  return i32.shl(i32.wrap(hash), c(2));
+}
+
+/** Takes the table's candidate for the bytes at `at` and puts `at` in its place. */
+function exchange({ at, match, entry }: Record<"at" | "match" | "entry", Variable>): Code {
+  return [entry.set(entryOf(at.get)), match.set(i32.load(entry.get)), i32.store(entry.get, at.get)].flat();
+}
+
+/** Leaves for `miss` where the candidate is not in reach or begins with other bytes. */
+function expectMatch({ at, match, lowest }: Record<"at" | "match" | "lowest", Variable>, miss: string): Code {
+  return [
+    leaveIf(miss, i32.gtU(lowest.get, match.get)),
+    // The table may hold `at` itself and what is behind it.
+    leaveIf(miss, i32.geU(i32.sub(i32.sub(at.get, match.get), c(1)), c(MAX_DISTANCE))),
+    leaveIf(miss, i32.ne(i32.load(match.get), i32.load(at.get))),
+  ].flat();
+}
+
+/**
+ * `fast(input, inputEnd, out, outEnd)`: compresses as much of the input as gives a block of at most `outEnd - out` bytes,
+ * with the first match that a table of recent positions has. Returns how many bytes of input the block holds, and its
+ * size. Positions in the table are below `input`, or of an earlier call for this very input.
+ */
+export function fastFunction(): WasmFunction {
+  return encodeFunction({
+    name: "fast",
+    parameters: ["input", "inputEnd", "out", "outEnd"],
+    resultCount: 2,
+    locals: {
+      anchor: "i32",
+      at: "i32",
+      next: "i32",
+      step: "i32",
+      misses: "i32",
+      match: "i32",
+      length: "i32",
+      entry: "i32",
+      token: "i32",
+      rest: "i32",
+      room: "i32",
+      lowest: "i32",
+      start: "i32",
+      startEnd: "i32",
+      searchEnd: "i32",
+      matchEnd: "i32",
+      difference: "i64",
+    },
+    body: (v) =>
+      [
+        v.lowest.set(v.input.get),
+        v.anchor.set(v.input.get),
+        v.start.set(v.out.get),
+        v.next.set(i32.add(v.input.get, c(1))),
+        v.matchEnd.set(i32.sub(v.inputEnd.get, c(LAST_LITERALS))),
+        v.startEnd.set(i32.sub(v.inputEnd.get, c(MATCH_START_LIMIT))),
+        block(
+          "full",
+          leaveIf("full", i32.leU(i32.sub(v.inputEnd.get, v.input.get), c(MATCH_START_LIMIT))),
+          i32.store(entryOf(v.input.get), v.input.get),
+          loop(
+            "sequence",
+            v.step.set(c(1)),
+            v.misses.set(c(1 << SKIP_BITS)),
+            // Literals that would not fit any more need no search.
+            v.searchEnd.set(i32.add(v.anchor.get, i32.sub(v.outEnd.get, v.out.get))),
+            v.searchEnd.set(i32.select(v.searchEnd.get, v.startEnd.get, i32.ltU(v.searchEnd.get, v.startEnd.get))),
+            loop(
+              "search",
+              v.at.set(v.next.get),
+              v.next.add(v.step.get),
+              v.step.set(i32.shrU(v.misses.get, c(SKIP_BITS))),
+              v.misses.add(c(1)),
+              leaveIf("full", i32.gtU(v.at.get, v.searchEnd.get)),
+              exchange(v),
+              expectMatch(v, "search"),
+            ),
+            extendBack(v),
+            loop(
+              "adjacent",
+              measureMatch(v),
+              writeSequence(v, "full"),
+              leaveIf("full", i32.gtU(v.at.get, v.startEnd.get)),
+              v.next.set(i32.sub(v.at.get, c(2))),
+              i32.store(entryOf(v.next.get), v.next.get),
+              v.next.set(i32.add(v.at.get, c(1))),
+              exchange(v),
+              expectMatch(v, "sequence"),
+              leave("adjacent"),
+            ),
+          ),
+        ),
+        writeLastLiterals(v),
+        i32.sub(v.anchor.get, v.input.get),
+        i32.sub(v.out.get, v.start.get),
+      ].flat(),
+  });
+}
