@@ -1,5 +1,5 @@
 import { openFileSource, type Sha256Hex } from "@cvm-build/bytes";
-import type { UserspaceFacts } from "@cvm-build/measure";
+import type { KeptDigests, UserspaceFacts } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { measuredCompanions } from "./companions.ts";
 import type { Measurements, PlatformMeasurements } from "./measurements.ts";
@@ -23,12 +23,15 @@ export interface FinishedUki {
   registerUse: UserspaceFacts;
 }
 
-/** Opens the finished UKI again and predicts its registers from its own bytes. */
+/**
+ * Opens the finished UKI again and predicts its registers from its own bytes.
+ * @param build.kept what is known of its kernel and its initrd from before, where nothing is built
+ */
 export async function measureBuild(
   uki: FinishedUki,
-  build: { profile: Profile; platforms: readonly ReadyPlatform[]; threads: number },
+  build: { profile: Profile; platforms: readonly ReadyPlatform[]; threads: number; kept?: KeptDigests },
 ): Promise<Measurements> {
-  const { profile, platforms, threads } = build;
+  const { profile, platforms, threads, kept } = build;
   using image = openFileSource(uki.path);
   const bootable: Bootable = {
     image,
@@ -42,6 +45,7 @@ export async function measureBuild(
       ".cmdline": { setting: "Content.KernelCommandLine", file: uki.names.cmdline },
     },
     memo: new Memo(),
+    ...(kept && { kept }),
   };
   const measuring = measureOnPlatforms(bootable, platforms, { threads });
   // Other threads are at work; this one has nothing else to do.

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { bytesSource, CvmError, openFileSource } from "@cvm-build/bytes";
 import { readContent } from "@cvm-build/fs-writer";
+import { prepareDigestThreads } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { readStub } from "@cvm-build/rootfs";
 import { effectiveSections, readUki } from "@cvm-build/uki";
@@ -9,6 +10,7 @@ import { hasSameSystem, systemKey } from "./build-key.ts";
 import { companionNames } from "./companions.ts";
 import { fetchInputs } from "./inputs.ts";
 import { suppliedArtifacts } from "./local-inputs.ts";
+import { keptDigests } from "./kept-digests.ts";
 import { findLock, type LockPolicy, lockMissing } from "./locking.ts";
 import type { Manifest } from "./manifest.ts";
 import { type FinishedUki, measureBuild } from "./measure-build.ts";
@@ -51,6 +53,7 @@ export interface ForesightReport {
  * command line, sections, signatures or platforms differ from the last build, its initrd and kernel are used.
  */
 export async function predictImage(request: PredictRequest, surroundings: Surroundings): Promise<ForesightReport> {
+  prepareDigestThreads(surroundings.workers);
   const { profile } = loadSelection(request, surroundings);
   if (profile.output.format !== "uki") throw notBooted(profile);
   const output = new OutputDirectory(profile.output.outputDirectory, profile.output.imageId);
@@ -68,7 +71,8 @@ export async function predictImage(request: PredictRequest, surroundings: Surrou
   const platforms = (await selectPlatforms(choice, surroundings)).flatMap((platform) =>
     varyPlatform(platform, request.variations ?? {}),
   );
-  const measurements = await measureBuild(uki, { profile, platforms, threads: surroundings.workers });
+  const threads = surroundings.workers;
+  const measurements = await measureBuild(uki, { profile, platforms, threads, kept: keptDigests(store) });
   return { measurements, made: isKnown ? "last-build" : "anew" };
 }
 

@@ -20,7 +20,10 @@ export function addKernelImage(
     type: APPLICATION,
     label: ".linux",
     source: kernel.source,
-    digest: draft.hash(ranges.flatMap((range) => partsOfSection(kernel.section, range))),
+    digest: draft.hash(
+      ranges.flatMap((range) => partsOfSection(kernel.section, range)),
+      { recurs: true },
+    ),
   });
 }
 

@@ -1,39 +1,45 @@
 import { createHash } from "node:crypto";
-import { bytesSource } from "@cvm-build/bytes";
-import { describe, expect, it } from "vitest";
-import { DigestMemo, hashBanks } from "./digest-banks.ts";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type FileSource, HASH_ALGORITHMS, openFileSource } from "@cvm-build/bytes";
+import { afterAll, describe, expect, it } from "vitest";
+import { hashBanks } from "./digest-banks.ts";
+import { idleDigestThreads, prepareDigestThreads } from "./digest-threads.ts";
 
-const image = Buffer.from("0123456789");
-const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+describe("hashBanks", () => {
+  const folder = mkdtempSync(join(tmpdir(), "cvm-build-digest-banks-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "image");
+  const bytes = Buffer.alloc(9 << 20, "some bytes of an image");
+  writeFileSync(path, bytes);
+  const whole = { parts: [{ offsetBytes: 0, sizeBytes: bytes.length }], marks: [1] };
+  const small = { parts: [{ bytes: Buffer.from("x") }], marks: [1] };
 
-describe("DigestMemo", () => {
-  it("has bytes of an image read once, whatever is asked for besides", async () => {
-    let reads = 0;
-    const source = bytesSource(image);
-    const counting = {
-      sizeBytes: source.sizeBytes,
-      read: (at: number, size: number) => (reads++, source.read(at, size)),
-    };
-    const memo = new DigestMemo();
-    const options = { banks: ["sha256"] as const, threads: 1, memo };
-    const range = { parts: [{ offsetBytes: 2, sizeBytes: 3 }], marks: [1] };
-    const literal = (text: string) => ({ parts: [{ bytes: Buffer.from(text) }], marks: [1] });
-    expect(await hashBanks(counting, [range, literal("a")], options)).toEqual({
-      sha256: [[sha256("234")], [sha256("a")]],
-    });
-    expect(await hashBanks(counting, [literal("b"), range], options)).toEqual({
-      sha256: [[sha256("b")], [sha256("234")]],
-    });
-    expect(reads).toBe(1);
+  it("gives what one thread gives, whatever the number of threads", async () => {
+    const digestOf = (bank: string, data: Uint8Array) => [createHash(bank).update(data).digest("hex")];
+    const expected = Object.fromEntries(
+      HASH_ALGORITHMS.map((bank) => [bank, [digestOf(bank, bytes), digestOf(bank, Buffer.from("x"))]]),
+    );
+    using image = openFileSource(path);
+    for (const threads of [1, 2, 5]) {
+      expect(await hashBanks(image, [whole, small], { banks: HASH_ALGORITHMS, threads })).toEqual(expected);
+    }
   });
 
-  it("knows a stream by its bank and its marks too", async () => {
-    const memo = new DigestMemo();
-    const parts = [{ offsetBytes: 0, sizeBytes: 1 }, { bytes: Buffer.from("x") }];
-    const hash = (bank: "sha1" | "sha256", marks: number[]) =>
-      hashBanks(bytesSource(image), [{ parts, marks }], { banks: [bank], threads: 1, memo });
-    expect(await hash("sha256", [2])).toEqual({ sha256: [[sha256("0x")]] });
-    expect(await hash("sha256", [1, 2])).toEqual({ sha256: [[sha256("0"), sha256("0x")]] });
-    expect((await hash("sha1", [2])).sha1?.[0]?.[0]).toHaveLength(40);
+  it("gives threads back, of which those that were prepared are used", async () => {
+    prepareDigestThreads(4);
+    const before = idleDigestThreads();
+    expect(before).toBeGreaterThanOrEqual(3);
+    using image = openFileSource(path);
+    const hash = () => hashBanks(image, [whole], { banks: HASH_ALGORITHMS, threads: 3 });
+    await Promise.all([hash(), hash()]);
+    expect(idleDigestThreads()).toBeGreaterThanOrEqual(before);
+  });
+
+  it("says what is wrong with an image that ends early", async () => {
+    using image: FileSource = openFileSource(path);
+    const beyond = { parts: [{ offsetBytes: 1, sizeBytes: bytes.length }], marks: [1] };
+    await expect(hashBanks(image, [beyond], { banks: HASH_ALGORITHMS, threads: 2 })).rejects.toThrow("source has");
   });
 });

@@ -1,106 +1,108 @@
-import { once } from "node:events";
-import { type ByteSource, type FileSource, type HashAlgorithm, sha256Hex, startThread } from "@cvm-build/bytes";
-import { type DigestStream, hashStreams, streamBytes, type StreamDigests } from "./digest-stream.ts";
-import type { DigestTask } from "./digest-worker.ts";
+import type { ByteSource, FileSource, HashAlgorithm } from "@cvm-build/bytes";
+import type { BankDigests, DigestMemo } from "./digest-memo.ts";
+import { type DigestStream, hashStream, streamBytes, type StreamDigests, type StreamWork } from "./digest-stream.ts";
+import { hashInThread, idleDigestThreads } from "./digest-threads.ts";
 
 /** Below this, starting a thread costs more than it saves. */
 const WORTH_A_THREAD_BYTES = 1 << 23;
+/** Streams below this stay in this thread. */
+const WORTH_A_MESSAGE_BYTES = 1 << 20;
 
 /** Relative cost of a byte under each algorithm, where the processor has instructions for SHA-1 and SHA-256. */
 const COST = { sha1: 2, sha256: 2, sha384: 4, sha512: 4 } as const satisfies Record<HashAlgorithm, number>;
 /** What starting a thread costs, in bytes of cost 1: six hundredths of a second. */
 const THREAD_START = 200_000_000;
 
-type BankDigests = Partial<Record<HashAlgorithm, StreamDigests[]>>;
-
-/** Digests of one image's streams that were taken before: for predictions that differ in little. */
-export class DigestMemo {
-  readonly #known = new Map<string, Partial<Record<HashAlgorithm, StreamDigests>>>();
-
-  /** Digests of streams, of which only those are hashed that were not before. */
-  async hash(
-    streams: readonly DigestStream[],
-    banks: readonly HashAlgorithm[],
-    hashThem: (unknown: readonly DigestStream[]) => Promise<BankDigests>,
-  ): Promise<BankDigests> {
-    const keys = streams.map(streamKey);
-    const isKnown = (key: string) => banks.every((bank) => this.#known.get(key)?.[bank] !== undefined);
-    const unknown = streams.flatMap((stream, index) => (isKnown(keys[index]!) ? [] : [{ stream, key: keys[index]! }]));
-    const digests = unknown.length === 0 ? {} : await hashThem(unknown.map(({ stream }) => stream));
-    for (const [index, { key }] of unknown.entries()) {
-      const taken = Object.fromEntries(banks.map((bank) => [bank, digests[bank]![index]!]));
-      this.#known.set(key, { ...this.#known.get(key), ...taken });
-    }
-    return Object.fromEntries(banks.map((bank) => [bank, keys.map((key) => this.#known.get(key)![bank]!)]));
-  }
-}
-
-/** Equal for streams of equal bytes. */
-function streamKey({ parts, marks }: DigestStream): string {
-  const keys = parts.map((part) => ("bytes" in part ? sha256Hex(part.bytes) : `${part.offsetBytes}+${part.sizeBytes}`));
-  return `${keys.join(" ")} ${marks.join(",")}`;
-}
-
 /**
  * Hashes streams of an image under several algorithms, in threads where the image is a file and it pays. This thread
  * takes a share.
+ * @returns digests of each stream, by algorithm
  */
-export function hashBanks(
+export async function hashBanks(
   image: ByteSource,
   streams: readonly DigestStream[],
   options: { banks: readonly HashAlgorithm[]; threads: number; memo?: DigestMemo },
-): Promise<BankDigests> {
-  const { memo, banks } = options;
-  const hashThem = (wanted: readonly DigestStream[]) => hashAll(image, wanted, options);
-  return memo ? memo.hash(streams, banks, hashThem) : hashThem(streams);
+): Promise<Partial<Record<HashAlgorithm, StreamDigests[]>>> {
+  const { memo, threads } = options;
+  const banks = [...new Set(options.banks)];
+  const hashThem = (work: readonly StreamWork[]) => hashAll(image, work, threads);
+  const hashed = memo
+    ? await memo.hash(streams, banks, hashThem)
+    : await hashThem(streams.map((stream) => ({ stream, algorithms: banks })));
+  return Object.fromEntries(banks.map((bank) => [bank, hashed.map((digests) => digests[bank] ?? [])]));
 }
 
-async function hashAll(
-  image: ByteSource,
-  streams: readonly DigestStream[],
-  options: { banks: readonly HashAlgorithm[]; threads: number },
-): Promise<BankDigests> {
-  if (options.banks.length === 0) return {};
-  const totalBytes = streams.reduce((sum, stream) => sum + streamBytes(stream), 0);
-  const threads = isFile(image) && totalBytes >= WORTH_A_THREAD_BYTES ? options.threads : 1;
-  const [own = [], ...others] = shares(options.banks, { count: Math.max(1, threads), totalBytes });
+/** A stream under one algorithm. */
+interface Unit {
+  /** Of its stream in the work. */
+  index: number;
+  algorithm: HashAlgorithm;
+  cost: number;
+}
+
+async function hashAll(image: ByteSource, work: readonly StreamWork[], threads: number): Promise<BankDigests[]> {
+  const totalBytes = work.reduce((sum, { stream }) => sum + streamBytes(stream), 0);
+  const count = isFile(image) && totalBytes >= WORTH_A_THREAD_BYTES ? Math.max(1, threads) : 1;
+  const [own = [], ...others] = dealOut(work, count).map((units) => groupByStream(units, work));
+  const all = work.map((): BankDigests => ({}));
+  const note = (share: readonly Share[], digests: readonly StreamDigests[][]) => {
+    for (const [at, { index, algorithms }] of share.entries()) {
+      for (const [place, algorithm] of algorithms.entries()) all[index]![algorithm] = digests[at]![place]!;
+    }
+  };
   const running = Promise.all(
-    others.map(async (algorithms) =>
-      named(algorithms, await hashInThread({ path: (image as FileSource).path, streams, algorithms })),
-    ),
+    others.map(async (share) => {
+      const streams = share.map(({ stream, algorithms }) => ({ stream, algorithms }));
+      note(share, await hashInThread({ path: (image as FileSource).path, work: streams }));
+    }),
   );
   // Where hashing here fails too, that error is the one to be seen.
   running.catch(() => undefined);
-  const done = named(own, hashStreams(image, streams, own));
-  return Object.fromEntries([...done, ...(await running).flat()]);
+  note(
+    own,
+    own.map((each) => hashStream(image, each)),
+  );
+  await running;
+  return all;
 }
 
-async function hashInThread(task: DigestTask): Promise<StreamDigests[][]> {
-  const thread = startThread(new URL("./digest-worker.ts", import.meta.url), { data: task });
-  const [digests] = (await once(thread, "message")) as [StreamDigests[][]];
-  return digests;
-}
-
-function named(algorithms: readonly HashAlgorithm[], digests: readonly StreamDigests[][]) {
-  return algorithms.map((algorithm, index) => [algorithm, digests[index]] as const);
-}
-
-/** Deals out algorithms so that the shares end at about the same time, those of threads with their start. */
-function shares(
-  banks: readonly HashAlgorithm[],
-  { count, totalBytes }: { count: number; totalBytes: number },
-): HashAlgorithm[][] {
-  const dealt = Array.from({ length: Math.min(count, banks.length) }, (_, index) => ({
-    cost: index === 0 ? 0 : THREAD_START / totalBytes,
-    banks: [] as HashAlgorithm[],
+/**
+ * Deals out streams and algorithms so that the shares end at about the same time, those of threads that have yet to start
+ * with their start. The first share is this thread's.
+ */
+function dealOut(work: readonly StreamWork[], count: number): Unit[][] {
+  const idle = idleDigestThreads();
+  const shares = Array.from({ length: count }, (_, index) => ({
+    cost: index <= idle ? 0 : THREAD_START,
+    units: [] as Unit[],
   }));
-  const dear = [...new Set(banks)].sort((a, b) => COST[b] - COST[a]);
-  for (const bank of dear) {
-    const least = dealt.reduce((found, share) => (share.cost < found.cost ? share : found));
-    least.banks.push(bank);
-    least.cost += COST[bank];
+  const units = work
+    .flatMap(({ stream, algorithms }, index) => {
+      const sizeBytes = streamBytes(stream);
+      return algorithms.map((algorithm) => ({ index, algorithm, sizeBytes, cost: COST[algorithm] * sizeBytes }));
+    })
+    .sort((a, b) => b.cost - a.cost);
+  for (const { sizeBytes, ...unit } of units) {
+    const least = shares.reduce((found, share) => (share.cost < found.cost ? share : found));
+    const share = sizeBytes < WORTH_A_MESSAGE_BYTES ? shares[0]! : least;
+    share.units.push(unit);
+    share.cost += unit.cost;
   }
-  return dealt.map((share) => share.banks).filter((share, index) => index === 0 || share.length > 0);
+  return shares.map((share) => share.units).filter((share, index) => index === 0 || share.length > 0);
+}
+
+/** What one thread does of a stream. */
+interface Share extends StreamWork {
+  index: number;
+}
+
+/** A stream is read once in each thread. */
+function groupByStream(units: readonly Unit[], work: readonly StreamWork[]): Share[] {
+  return [...Map.groupBy(units, ({ index }) => index)].map(([index, ofStream]) => ({
+    index,
+    stream: work[index]!.stream,
+    algorithms: ofStream.map(({ algorithm }) => algorithm),
+  }));
 }
 
 function isFile(image: ByteSource): image is FileSource {

@@ -10,10 +10,18 @@ export interface DigestStream {
   parts: DigestPart[];
   /** After how many parts a digest is taken, ascending; the last is after all of them. */
   marks: number[];
+  /** Whether its bytes are mostly those of a kernel or an initrd, which images share that differ in little. */
+  recurs?: boolean;
 }
 
 /** Digests of a stream, lower-case hex: one for each mark. */
 export type StreamDigests = string[];
+
+/** A stream, and the algorithms under which it is to be hashed. */
+export interface StreamWork {
+  stream: DigestStream;
+  algorithms: readonly HashAlgorithm[];
+}
 
 /** Bytes in a stream. */
 export function streamBytes({ parts }: DigestStream): number {
@@ -26,24 +34,12 @@ export function partBytes(part: DigestPart): number {
 }
 
 /**
- * Hashes streams of an image, each once, whatever the number of its marks.
- * @returns for each algorithm the digests of each stream, in order
+ * Hashes a stream of an image, reading it once whatever the number of algorithms and marks.
+ * @returns its digests under each algorithm, in order
  * @throws FormatError where a stretch leaves the image
  */
-export function hashStreams(
-  image: ByteSource,
-  streams: readonly DigestStream[],
-  algorithms: readonly HashAlgorithm[],
-): StreamDigests[][] {
-  const perStream = streams.map((stream) => hashStream(image, stream, algorithms));
-  return algorithms.map((_, index) => perStream.map((digests) => digests[index] ?? []));
-}
-
-function hashStream(
-  image: ByteSource,
-  { parts, marks }: DigestStream,
-  algorithms: readonly HashAlgorithm[],
-): StreamDigests[] {
+export function hashStream(image: ByteSource, { stream, algorithms }: StreamWork): StreamDigests[] {
+  const { parts, marks } = stream;
   const hashes = algorithms.map((algorithm) => createHash(algorithm));
   const update = (chunk: Uint8Array) => {
     for (const hash of hashes) hash.update(chunk);

@@ -1,17 +1,20 @@
-import { parentPort, workerData } from "node:worker_threads";
-import { assert, type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
-import { type DigestStream, hashStreams } from "./digest-stream.ts";
+import { parentPort } from "node:worker_threads";
+import { assert, openFileSource } from "@cvm-build/bytes";
+import { hashStream, type StreamDigests, type StreamWork } from "./digest-stream.ts";
 
-/** Streams of a file to be hashed under some algorithms, once in the life of a thread. */
+/** Streams of a file to be hashed. */
 export interface DigestTask {
   path: string;
-  streams: readonly DigestStream[];
-  algorithms: readonly HashAlgorithm[];
+  work: readonly StreamWork[];
 }
 
-// A thread of its own, not a pool's: what a pool needs would take longer to load than a third of the work.
+/** Digests of each stream under each of its algorithms. */
+export type DigestReply = StreamDigests[][];
+
+// A protocol of its own, not a pool's: what a pool needs would take longer to load than a third of the work.
 const port = parentPort;
 assert(port, "this module runs in a thread");
-const { path, streams, algorithms } = (workerData as { data: DigestTask }).data;
-using image = openFileSource(path);
-port.postMessage(hashStreams(image, streams, algorithms));
+port.on("message", ({ path, work }: DigestTask) => {
+  using image = openFileSource(path);
+  port.postMessage(work.map((each) => hashStream(image, each)) satisfies DigestReply);
+});

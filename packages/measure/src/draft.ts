@@ -27,9 +27,12 @@ export class Draft {
   readonly streams: DigestStream[] = [];
   readonly #events: DraftEvent[] = [];
 
-  /** Has bytes hashed that stand for one digest. */
-  hash(parts: readonly DigestPart[]): DigestReference {
-    this.streams.push({ parts: [...parts], marks: [parts.length] });
+  /**
+   * Has bytes hashed that stand for one digest.
+   * @param options.recurs whether other images hold the same bytes: a kernel, an initrd
+   */
+  hash(parts: readonly DigestPart[], options: Pick<DigestStream, "recurs"> = {}): DigestReference {
+    this.streams.push({ parts: [...parts], marks: [parts.length], ...options });
     return { stream: this.streams.length - 1, mark: 0 };
   }
 

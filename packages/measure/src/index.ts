@@ -24,7 +24,8 @@ export {
   sameDigests,
 } from "./compare.ts";
 export type { EspFile } from "./companions.ts";
-export { DigestMemo } from "./digest-banks.ts";
+export { DigestMemo, type EqualDigests, type KeptDigests } from "./digest-memo.ts";
+export { prepareDigestThreads } from "./digest-threads.ts";
 export { type EventContent, type EventSource, type MeasuredEvent, pcrOf, type RegisterName } from "./event.ts";
 export { describeEvent } from "./eventlog/dump.ts";
 export { type EventLog, type LoggedEvent, readEventLog } from "./eventlog/reader.ts";

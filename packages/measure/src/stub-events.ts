@@ -31,7 +31,7 @@ export function addSections(
     if (!section) continue;
     const event = { pcr: 11, type: "EV_IPL", source: options.sourceOf(name) };
     draft.add({ ...event, label: `${name} (name)`, digest: Buffer.from(`${name}\0`, "latin1") });
-    const digest = draft.hash(partsOfSection(section));
+    const digest = draft.hash(partsOfSection(section), { recurs: true });
     draft.add({ ...event, label: name, digest });
     if (name === ".initrd") initrd = digest;
   }

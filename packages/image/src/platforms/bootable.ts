@@ -1,5 +1,5 @@
 import { type ByteSource, type HashAlgorithm, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
-import type { Boot, EspFile, UserspaceFacts } from "@cvm-build/measure";
+import type { Boot, EspFile, KeptDigests, UserspaceFacts } from "@cvm-build/measure";
 import type { Memo } from "./memo.ts";
 
 /** A finished image, and what is known of the system in it. */
@@ -20,6 +20,8 @@ export interface Bootable {
   sources?: NonNullable<Boot["sources"]>;
   /** What was found out of these files. */
   memo: Memo;
+  /** What is known of kernels and initrds from before. For foresight alone. */
+  kept?: KeptDigests;
 }
 
 /** Taken once, whoever asks for it. */

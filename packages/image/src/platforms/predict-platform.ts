@@ -113,7 +113,7 @@ function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads:
     }),
     ...(bootable.sources && { sources: bootable.sources }),
     ...options,
-    memo: bootable.memo.once(`digests ${path.kind}`, () => new DigestMemo()),
+    memo: bootable.memo.once(`digests ${path.kind}`, () => new DigestMemo(bootable)),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { ByteSource, HashAlgorithm } from "@cvm-build/bytes";
 import type { SectionName } from "@cvm-build/uki";
 import type { EspFile } from "../companions.ts";
-import type { DigestMemo } from "../digest-banks.ts";
+import type { DigestMemo } from "../digest-memo.ts";
 import type { EventSource } from "../event.ts";
 import type { SecureBootVariables } from "../secure-boot-variables.ts";
 
