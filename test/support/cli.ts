@@ -7,7 +7,7 @@ export const REPOSITORY = join(import.meta.dirname, "../..");
 /** One store for the whole test run: what one test has fetched, the next need not. */
 export const TEST_STORE = join(REPOSITORY, "build/test-store");
 
-const MAIN = join(REPOSITORY, "packages/cli/src/main.ts");
+const MAIN = join(REPOSITORY, "packages/cli/src/main.mjs");
 
 export interface CliResult {
   exitCode: number | null;

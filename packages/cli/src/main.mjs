@@ -1,9 +1,10 @@
+// What `cvm-build` starts. JavaScript, since the first TypeScript file loads the type stripper, which takes longer than Node
+// itself does to start; compiled code is kept between runs, with which none is needed. Imports of our own follow that.
 import { enableCompileCache } from "node:module";
 
-// Compiled code is kept between runs. Imports of our own follow it, not precede it.
 enableCompileCache();
 // Whoever reads the output may stop reading: `cvm-build summary | head`.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+process.stdout.on("error", (error) => {
   if (error.code !== "EPIPE") throw error;
   process.exit();
 });
