@@ -34,6 +34,7 @@ export { ErofsImage, openErofs, type OpenErofsOptions } from "./erofs/reader.ts"
 export type { ErofsEntry } from "./erofs/reading/directory.ts";
 export { deviceOf, type ErofsInode, type ErofsKind, type ErofsLayout } from "./erofs/reading/inode.ts";
 export type { ErofsRun } from "./erofs/reading/run.ts";
+export { type ErofsPath, walkErofs } from "./erofs/reading/walk.ts";
 export type { ErofsFacts } from "./erofs/reading/superblock.ts";
 export type { FsWriterErrorCode } from "./errors.ts";
 export { compareUtf8, FileTree, parentOf } from "./file-tree.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, ftruncateSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { finishSha256, writeFully } from "@cvm-build/bytes";
+import { finishSha256, FormatError, writeFully } from "@cvm-build/bytes";
 import { contentOf } from "../../content.ts";
 import type { Content } from "../../tree.ts";
 import type { ErofsInode } from "./inode.ts";
@@ -25,15 +25,25 @@ export class ContentSpool implements Disposable {
   #descriptor: number | undefined;
   #endBytes = 0;
   #memoryBytes = 0;
+  #leftBytes: number;
 
-  /** @param folder where the file is made; there must not be one already */
-  constructor(folder: string) {
+  /**
+   * @param folder where the file is made; there must not be one already
+   * @param maxBytes how large all contents may be together
+   */
+  constructor(folder: string, maxBytes: number) {
     this.#path = join(folder, SPOOL_NAME);
+    this.#leftBytes = maxBytes;
   }
 
-  /** Reads the content of an inode. */
+  /**
+   * Reads the content of an inode.
+   * @throws FormatError where it is damaged, or there is more than there may be
+   */
   keep(reader: RunReader, inode: ErofsInode): Content {
     const { sizeBytes } = inode;
+    this.#leftBytes -= sizeBytes;
+    if (this.#leftBytes < 0) throw new FormatError({ record: "erofs" }, "expected contents no larger than the limit");
     const isSmall = sizeBytes <= SMALL_BYTES && this.#memoryBytes + sizeBytes <= MAX_MEMORY_BYTES;
     if (!isSmall) return this.#write(reader, inode);
     this.#memoryBytes += sizeBytes;

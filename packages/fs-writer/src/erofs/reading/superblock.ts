@@ -95,7 +95,7 @@ export function readSuperblock(source: ByteSource): { facts: ErofsFacts; volume:
       blockCount: superblock.blockCount,
       inodeCount: superblock.inodeCount,
       features: featuresOf(superblock),
-      algorithms,
+      algorithms: mayCompress(superblock) ? algorithms : [],
       epochSec,
       buildTimeSec: epochSec + superblock.buildTimeSec,
       hasChecksum,
@@ -142,6 +142,11 @@ function algorithmsOf({ featureIncompat, comprAlgsOrLz4MaxDistance }: ErofsSuper
   if ((bits & ~KNOWN_ALGORITHMS) !== 0) throw refused("comprAlgsOrLz4MaxDistance", "algorithms that are known", bits);
   const names = Object.keys(EROFS_COMPRESSION_ALGORITHMS) as ErofsAlgorithm[];
   return names.filter((name) => isSet(bits, 1 << EROFS_COMPRESSION_ALGORITHMS[name]));
+}
+
+/** The oldest writers say nothing in images that they compressed either, so that this decides nothing. */
+function mayCompress({ featureIncompat, comprAlgsOrLz4MaxDistance }: ErofsSuperblock): boolean {
+  return isSet(featureIncompat, EROFS_INCOMPAT.zeroPadding) || comprAlgsOrLz4MaxDistance !== 0;
 }
 
 /** Where a bit has two names, its use tells which is meant; devices are not supported, so that bit has but one. */
