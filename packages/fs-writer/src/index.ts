@@ -1,5 +1,6 @@
 export { type ArInput, encodeAr } from "./ar/writer.ts";
 export { type ArMember, readAr } from "./ar/reader.ts";
+export { type ArchiveFormat, type ArchiveOptions, writeArchive, type WrittenArchive } from "./archive/write-archive.ts";
 export { archivePath } from "./archive-path.ts";
 export { type Compression, checkCompression, compressorIdentity } from "./compression/compress.ts";
 export { decompress, type DecompressOptions, decompressWhole } from "./compression/decompress.ts";
@@ -19,6 +20,16 @@ export {
   xattrLosses,
 } from "./cpio/writer.ts";
 export type { DerivedCache, DerivedObject } from "./derived-cache.ts";
+export { writeDirectory, type WrittenDirectory } from "./directory/writer.ts";
+export {
+  type ConvertDiskOptions,
+  convertDisk,
+  CONVERTED_DISK_FORMATS,
+  type ConvertedDiskFormat,
+  DISK_SIZE_MULTIPLES,
+} from "./disk/convert.ts";
+export { type DiskFormat, openDisk, type OpenedDisk } from "./disk/open.ts";
+export type { WrittenFile } from "./disk/sparse-writer.ts";
 export {
   type DiskOptions,
   type DiskPartition,
@@ -60,6 +71,7 @@ export {
 export { type FoundPartition, type Gpt, isGpt, readGpt } from "./gpt/reader.ts";
 export { verityPartitionUuids } from "./gpt/verity-uuids.ts";
 export { type GptLayout, type GptOptions, type GptPartition, layOutGpt } from "./gpt/writer.ts";
+export { encodeMtree } from "./mtree/writer.ts";
 export { type PackedSegments, type PackOptions, packSegments, SEGMENT_WORKER } from "./segments/pack.ts";
 export {
   type Segment,

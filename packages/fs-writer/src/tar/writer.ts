@@ -24,8 +24,11 @@ export interface TarInput {
   bytes?: Uint8Array;
 }
 
-const END = Buffer.alloc(2 * TAR_BLOCK_BYTES);
+/** What an archive ends with. @see POSIX.1-2017, pax, "ustar Interchange Format" */
+export const TAR_END = Buffer.alloc(2 * TAR_BLOCK_BYTES);
+
 const MAX_OCTAL_ID = 0o7777777;
+const MAX_OCTAL_SIZE = 0o77777777777;
 
 /**
  * A tar archive in memory: ustar, with pax records for names, numbers and extended attributes that ustar cannot hold.
@@ -34,15 +37,28 @@ const MAX_OCTAL_ID = 0o7777777;
  */
 export function encodeTar(entries: readonly TarInput[]): Buffer {
   const parts: Uint8Array[] = [];
-  for (const entry of entries) {
-    checkEntry(entry);
-    const records = paxRecordsOf(entry);
-    if (records.length > 0)
-      parts.push(headerOf({ name: "././@PaxHeader" }, "x", records.length), records, padding(records));
-    const bytes = entry.bytes ?? new Uint8Array();
-    parts.push(headerOf(entry, typeflagOf(entry.type ?? "file"), bytes.length), bytes, padding(bytes));
+  for (const { bytes = new Uint8Array(), ...entry } of entries) {
+    parts.push(encodeTarHeader({ ...entry, sizeBytes: bytes.length }), bytes, tarPadding(bytes.length));
   }
-  return Buffer.concat([...parts, END]);
+  return Buffer.concat([...parts, TAR_END]);
+}
+
+/**
+ * What stands before an entry's data: its header, behind pax records where it has any.
+ * @throws CvmError `archive` as `encodeTar`
+ */
+export function encodeTarHeader(entry: Omit<TarInput, "bytes"> & { sizeBytes: number }): Buffer {
+  checkEntry(entry);
+  const records = paxRecordsOf(entry);
+  const header = headerOf(entry, typeflagOf(entry.type ?? "file"), Math.min(entry.sizeBytes, MAX_OCTAL_SIZE));
+  if (records.length === 0) return header;
+  const extension = headerOf({ name: "././@PaxHeader" }, "x", records.length);
+  return Buffer.concat([extension, records, tarPadding(records.length), header]);
+}
+
+/** What follows data of that length. */
+export function tarPadding(sizeBytes: number): Buffer {
+  return Buffer.alloc(paddingTo(sizeBytes, TAR_BLOCK_BYTES));
 }
 
 function checkEntry(entry: TarInput): void {
@@ -51,10 +67,10 @@ function checkEntry(entry: TarInput): void {
   throw new CvmError("archive", `cannot pack tar entry "${entry.name}": expected a name and numbers from 0 up`);
 }
 
-function paxRecordsOf(entry: TarInput): Buffer {
+function paxRecordsOf(entry: Omit<TarInput, "bytes"> & { sizeBytes: number }): Buffer {
   const records: [key: string, value: Uint8Array][] = [];
   const addText = (key: string, text: string | undefined): void => {
-    if (text !== undefined && Buffer.byteLength(text) > 100) records.push([key, Buffer.from(text)]);
+    if (text !== undefined && !FITS_USTAR.test(text)) records.push([key, Buffer.from(text)]);
   };
   const addId = (key: string, id: number | undefined): void => {
     if (id !== undefined && id > MAX_OCTAL_ID) records.push([key, Buffer.from(String(id))]);
@@ -63,6 +79,7 @@ function paxRecordsOf(entry: TarInput): Buffer {
   addText("linkpath", entry.linkname);
   addId("uid", entry.uid);
   addId("gid", entry.gid);
+  if (entry.sizeBytes > MAX_OCTAL_SIZE) records.push(["size", Buffer.from(String(entry.sizeBytes))]);
   for (const [name, value] of entry.xattrs ?? []) records.push([PAX_XATTR_PREFIX + name, value]);
   return Buffer.concat(records.map(([key, value]) => paxRecord(key, value)));
 }
@@ -74,6 +91,9 @@ function paxRecord(key: string, value: Uint8Array): Buffer {
   while (String(lengthBytes).length + rest.length !== lengthBytes) lengthBytes++;
   return Buffer.concat([Buffer.from(String(lengthBytes)), rest]);
 }
+
+/** Others have an encoding, of which ustar says nothing and pax that it is UTF-8. */
+const FITS_USTAR = /^[ -~]{0,100}$/;
 
 function headerOf(entry: TarInput, typeflag: string, sizeBytes: number): Buffer {
   const block = TarHeader.encode({
@@ -104,8 +124,4 @@ function headerOf(entry: TarInput, typeflag: string, sizeBytes: number): Buffer 
 
 function typeflagOf(type: TarEntryType): string {
   return Object.keys(TAR_ENTRY_TYPES).find((typeflag) => TAR_ENTRY_TYPES[typeflag] === type) ?? "0";
-}
-
-function padding(bytes: Uint8Array): Buffer {
-  return Buffer.alloc(paddingTo(bytes.length, TAR_BLOCK_BYTES));
 }
