@@ -10,11 +10,11 @@ export interface EncodedCluster {
 export interface ClusterEncoder {
   /** Where the input is put, up to its size. */
   readonly input: Buffer;
-  /** Is told that there is another input. */
+  /** Is told that what is encoded next is of another file. */
   begin(): void;
   /**
    * Compresses as much of the input from `startBytes` to `endBytes` as gives at most `maxBytes`. The result depends on
-   * these bytes and on what was encoded of the same stretch alone.
+   * the input since it began alone.
    */
   encode(range: { startBytes: number; endBytes: number; maxBytes: number }): EncodedCluster;
 }

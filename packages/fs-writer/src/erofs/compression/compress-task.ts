@@ -63,7 +63,6 @@ export class TaskCompressor {
 
   #compress({ settings, items }: CompressTask): CompressTaskResult {
     const encoder = this.#encoderFor(settings);
-    encoder.begin();
     const capacityBytes = items.reduce((sum, { sizeBytes }) => sum + alignUp(sizeBytes, EROFS_BLOCK_BYTES), 0);
     const data = new ArrayBuffer(capacityBytes);
     const output = Buffer.from(data);
@@ -72,6 +71,7 @@ export class TaskCompressor {
     const done = items.map((item) => {
       const { startBytes, endBytes } = this.#read(item, encoder.input, inputBytes);
       inputBytes = endBytes;
+      encoder.begin();
       const extents = packRange(encoder, {
         startBytes,
         endBytes,
@@ -125,5 +125,6 @@ function checkDigest(content: Content, sha256: Sha256Hex): void {
 
 function createEncoder({ algorithm, level, clusterBytes }: ErofsCompressionSettings): ClusterEncoder {
   const sizes = { inputBytes: RANGE_BYTES, clusterBytes };
-  return algorithm === "zstd" ? createZstdEncoder({ ...sizes, level }) : createLz4Encoder(sizes);
+  if (algorithm === "zstd") return createZstdEncoder({ ...sizes, level });
+  return createLz4Encoder(algorithm === "lz4" ? sizes : { ...sizes, highLevel: level });
 }
