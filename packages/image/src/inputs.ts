@@ -17,9 +17,15 @@ export interface Inputs {
   packages: Located<LockedPackage>[];
   /** What an initrd of its own has beside these. */
   initrdPackages: Located<LockedPackage>[];
-  /** The package that holds the UKI's stub. */
-  stub: Located<LockedPackage>;
+  /** The package that holds the EFI stub, of what has one. */
+  stub?: Located<LockedPackage>;
   artifacts: Located<LockedArtifact>[];
+}
+
+/** The package that holds the EFI stub, where the layout has one: its lock then names it. */
+export function stubPackageOf({ stub }: Pick<Inputs, "stub">): Located<LockedPackage> {
+  assert(stub, "a lock names the stub's package");
+  return stub;
 }
 
 /** What is needed to find the inputs of a lock. */
@@ -44,11 +50,10 @@ export async function fetchInputs(request: InputRequest): Promise<Inputs> {
   ]);
   const located = lock.packages.map((locked) => locate(locked, packages));
   const stub = located.find(({ locked }) => locked.role === "stub");
-  assert(stub, "a lock names the stub's package");
   return {
     packages: located.filter(({ locked }) => locked.role === "image"),
     initrdPackages: located.filter(({ locked }) => locked.role === "initrd"),
-    stub,
+    ...(stub && { stub }),
     artifacts: lock.artifacts.map((locked) => locate(locked, artifacts)),
   };
 }

@@ -49,7 +49,7 @@ function outputOf(selection: ProfileSelection, surroundings: Surroundings): Outp
 
 /** An image by its output directory's path, or by that of its file. */
 function imageAt(path: string): BuiltImage {
-  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? path.endsWith(LAYOUTS.uki.suffix);
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? path.endsWith(LAYOUTS.uki.suffix());
   const directory = isFile ? dirname(path) : path;
   const output = new OutputDirectory(dirname(directory), basename(directory));
   return isFile ? { output, path } : imageIn(output);
@@ -59,7 +59,7 @@ function imageAt(path: string): BuiltImage {
 function imageIn(output: OutputDirectory): BuiltImage {
   const hasManifest = output.read("manifest.json") !== undefined;
   const { file } = hasManifest ? output.readJson<Manifest>("manifest.json").image : {};
-  return { output, path: join(output.path, file ?? `${output.imageId}${LAYOUTS.uki.suffix}`) };
+  return { output, path: join(output.path, file ?? `${output.imageId}${LAYOUTS.uki.suffix()}`) };
 }
 
 /**

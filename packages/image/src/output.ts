@@ -134,7 +134,7 @@ export class Generation implements Disposable {
   digests(): Record<string, Sha256Hex> {
     const entries = readdirSync(this.directory, { recursive: true, withFileTypes: true });
     const names = entries
-      .filter((entry) => !entry.isDirectory())
+      .filter((entry) => entry.isFile())
       .map((entry) => relative(this.directory, join(entry.parentPath, entry.name)))
       .sort(compareCodeUnits);
     return Object.fromEntries(names.map((name) => [name, this.digest(name).sha256]));

@@ -8,7 +8,7 @@ import { readStub } from "@cvm-build/rootfs";
 import { effectiveSections, readUki } from "@cvm-build/uki";
 import { hasSameSystem, systemKey } from "./build-key.ts";
 import { companionNames } from "./companions.ts";
-import { fetchInputs } from "./inputs.ts";
+import { fetchInputs, stubPackageOf } from "./inputs.ts";
 import { suppliedArtifacts } from "./local-inputs.ts";
 import { keptDigests } from "./kept-digests.ts";
 import { findLock, type LockPolicy, lockMissing } from "./locking.ts";
@@ -116,7 +116,7 @@ async function assembleAgain(build: Build, output: OutputDirectory): Promise<Fin
 async function fetchStub(build: Build) {
   const { lock } = build.obtained;
   const packages = lock.packages.filter(({ role }) => role === "stub");
-  return (await fetchInputs({ ...build, lock: { ...lock, packages, artifacts: [] } })).stub;
+  return stubPackageOf(await fetchInputs({ ...build, lock: { ...lock, packages, artifacts: [] } }));
 }
 
 function finishedUki({ profile, generation }: Build, manifest: Manifest): FinishedUki {

@@ -4,6 +4,7 @@ import { compareCodeUnits, CvmError, type Sha256Hex } from "@cvm-build/bytes";
 import type { ArtifactDeclaration, Profile } from "@cvm-build/profile";
 import { requestDigest } from "@cvm-build/resolver";
 import { initrdPackagesOf } from "./initrd-packages.ts";
+import { layoutOf } from "./layouts/table.ts";
 
 /**
  * Digest of everything in a profile that decides what a lock holds. Mirrors are not in it: digests make them
@@ -25,7 +26,7 @@ export function requestSha256(profile: Profile, directory: string): Sha256Hex {
     ...(initrdPackages.length > 0 && { initrdPackages }),
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
-    stub: [uki.stubPackage, uki.stubRelease],
+    ...(layoutOf(profile).stub !== undefined && { stub: [uki.stubPackage, uki.stubRelease] }),
     artifacts: artifacts
       .map((artifact) => portableArtifact(artifact, directory))
       .map(({ name, source }) => ({ name, source })),

@@ -15,6 +15,7 @@ import {
 } from "@cvm-build/resolver";
 import type { Store } from "@cvm-build/store";
 import { initrdPackagesOf } from "./initrd-packages.ts";
+import { layoutOf } from "./layouts/table.ts";
 import { type LocalPackages, openLocalPackages } from "./local-packages.ts";
 import type { ObtainedLock } from "./locking.ts";
 import { portableArtifact, requestSha256 } from "./request-digest.ts";
@@ -52,8 +53,9 @@ export async function resolveProfile(
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
   });
+  const hasStub = layoutOf(profile).stub !== undefined;
   const ofStub =
-    uki.stubRelease === undefined || uki.stubRelease === distribution.release
+    !hasStub || uki.stubRelease === undefined || uki.stubRelease === distribution.release
       ? { repositories: [], universe }
       : await openRelease(uki.stubRelease, { profile, store, surroundings });
   const artifacts = await Promise.all(
@@ -72,7 +74,9 @@ export async function resolveProfile(
     packages: [
       ...resolution.packages.map((entry): LockedPackage => ({ ...entry, role: "image" })),
       ...resolveInitrd(profile, { universe, resolution, architecture }),
-      { ...resolveAlone(ofStub.universe, uki.stubPackage, { architecture }), role: "stub" },
+      ...(hasStub
+        ? [{ ...resolveAlone(ofStub.universe, uki.stubPackage, { architecture }), role: "stub" as const }]
+        : []),
     ],
     artifacts,
     tools: { zstd: process.versions.zstd ?? "none", segmentFormat: SEGMENT_FORMAT_VERSION },

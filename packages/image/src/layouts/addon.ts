@@ -1,7 +1,7 @@
 import { FileTree } from "@cvm-build/fs-writer";
 import { readStub, type Rootfs } from "@cvm-build/rootfs";
 import { writeAddon } from "../addon-image.ts";
-import type { Inputs } from "../inputs.ts";
+import { type Inputs, stubPackageOf } from "../inputs.ts";
 import { measurementsOf } from "../measure-build.ts";
 import type { Build } from "../pipeline.ts";
 import type { MadeImage } from "./layout.ts";
@@ -22,7 +22,7 @@ const NO_ROOTFS: Rootfs = {
 export async function makeAddon(build: Build, inputs: Inputs): Promise<MadeImage> {
   const { profile, signers, store, surroundings, generation } = build;
   const { workers, report } = surroundings;
-  const stub = await readStub(inputs.stub, { cache: store, workers, report, kind: "addon" });
+  const stub = await readStub(stubPackageOf(inputs), { cache: store, workers, report, kind: "addon" });
   const written = await writeAddon({ profile, stub, signers, generation });
   const measurements = measurementsOf(profile, { ...generation.digest(written.name), platforms: [] });
   const packed = { segments: [], losses: [] };

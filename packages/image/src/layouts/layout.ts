@@ -1,4 +1,5 @@
 import type { PackedSegments } from "@cvm-build/fs-writer";
+import type { OutputSettings } from "@cvm-build/profile";
 import type { Rootfs, Stub } from "@cvm-build/rootfs";
 import type { Inputs } from "../inputs.ts";
 import type { LintReport } from "../lint/finding.ts";
@@ -23,7 +24,7 @@ export interface Layout {
    * What follows the image's id in the name of the image's file: the one whose digest `measurements.json`, releases and bills
    * of materials mean. Other files of an image are among its outputs.
    */
-  suffix: string;
+  suffix(output: OutputSettings): string;
   /** The EFI stub that it is wrapped in; undefined of what no firmware starts. */
   stub: "linux" | "addon" | undefined;
   /** Undefined of what is not booted by itself; then there are no registers, and nothing for lint to say. */

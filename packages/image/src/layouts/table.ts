@@ -1,32 +1,43 @@
 import { CvmError } from "@cvm-build/bytes";
-import type { OutputFormat, Profile } from "@cvm-build/profile";
+import type { OutputFormat, OutputSettings, Profile } from "@cvm-build/profile";
 import type { Layout, MadeImage } from "./layout.ts";
 import type { Build } from "../pipeline.ts";
+
+/** What the file's compression adds to its name. */
+const COMPRESSED = { zstd: ".zst", gzip: ".gz", none: "" } as const satisfies Record<
+  OutputSettings["compressOutput"],
+  string
+>;
 
 /** Every format of images, by the values of `Format=`. What makes one is loaded when it is made. */
 export const LAYOUTS = {
   uki: {
-    suffix: ".efi",
+    suffix: () => ".efi",
     stub: "linux",
     start: "uki",
     make: async (...build) => (await import("./uki.ts")).makeUki(...build),
   },
   addon: {
-    suffix: ".addon.efi",
+    suffix: () => ".addon.efi",
     stub: "addon",
     start: undefined,
     make: async (...build) => (await import("./addon.ts")).makeAddon(...build),
   },
-  cpio: { suffix: ".cpio", stub: undefined, start: undefined, make: notYet },
-  directory: { suffix: ".mtree", stub: undefined, start: undefined, make: notYet },
-  tar: { suffix: ".tar", stub: undefined, start: undefined, make: notYet },
-  direct: { suffix: ".vmlinuz", stub: undefined, start: "kernel", make: notYet },
-  disk: { suffix: ".efi", stub: "linux", start: "disk", make: notYet },
-  initoverlay: { suffix: ".efi", stub: "linux", start: "uki", make: notYet },
-  pmem: { suffix: ".erofs", stub: undefined, start: "memory", make: notYet },
-  sysext: { suffix: ".raw", stub: undefined, start: undefined, make: notYet },
-  confext: { suffix: ".raw", stub: undefined, start: undefined, make: notYet },
-  portable: { suffix: ".raw", stub: undefined, start: undefined, make: notYet },
+  cpio: { suffix: compressed(".cpio"), stub: undefined, start: undefined, make: makeArchive },
+  directory: {
+    suffix: () => ".mtree",
+    stub: undefined,
+    start: undefined,
+    make: async (...build) => (await import("./tree.ts")).makeDirectory(...build),
+  },
+  tar: { suffix: compressed(".tar"), stub: undefined, start: undefined, make: makeArchive },
+  direct: { suffix: () => ".vmlinuz", stub: undefined, start: "kernel", make: notYet },
+  disk: { suffix: () => ".efi", stub: "linux", start: "disk", make: notYet },
+  initoverlay: { suffix: () => ".efi", stub: "linux", start: "uki", make: notYet },
+  pmem: { suffix: () => ".erofs", stub: undefined, start: "memory", make: notYet },
+  sysext: { suffix: () => ".raw", stub: undefined, start: undefined, make: notYet },
+  confext: { suffix: () => ".raw", stub: undefined, start: undefined, make: notYet },
+  portable: { suffix: () => ".raw", stub: undefined, start: undefined, make: notYet },
 } as const satisfies Record<OutputFormat, Layout>;
 
 /** The layout that a profile asks for. */
@@ -36,7 +47,15 @@ export function layoutOf({ output }: Pick<Profile, "output">): Layout {
 
 /** The name of the image's file in its output directory. */
 export function imageFileName({ output }: Pick<Profile, "output">): string {
-  return `${output.imageId}${LAYOUTS[output.format].suffix}`;
+  return `${output.imageId}${LAYOUTS[output.format].suffix(output)}`;
+}
+
+async function makeArchive(...build: Parameters<Layout["make"]>): Promise<MadeImage> {
+  return (await import("./tree.ts")).makeArchive(...build);
+}
+
+function compressed(suffix: string): Layout["suffix"] {
+  return ({ compressOutput }) => `${suffix}${COMPRESSED[compressOutput]}`;
 }
 
 function notYet({ profile: { output } }: Build): Promise<MadeImage> {

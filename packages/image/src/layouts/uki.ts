@@ -1,6 +1,6 @@
 import { packSegments } from "@cvm-build/fs-writer";
 import { assembleRootfs, readStub } from "@cvm-build/rootfs";
-import type { Inputs } from "../inputs.ts";
+import { type Inputs, stubPackageOf } from "../inputs.ts";
 import { lintBuild } from "../lint/lint-build.ts";
 import { measureBuild, platformsOf } from "../measure-build.ts";
 import type { Build } from "../pipeline.ts";
@@ -8,12 +8,12 @@ import { writeUki } from "../uki-image.ts";
 import type { MadeImage } from "./layout.ts";
 
 /** Makes a UKI whose initrd is the whole root file system. */
-export async function makeUki(build: Build, { packages, artifacts, stub: stubPackage }: Inputs): Promise<MadeImage> {
+export async function makeUki(build: Build, { packages, artifacts, ...inputs }: Inputs): Promise<MadeImage> {
   const { profile, signers, store, surroundings, generation } = build;
   const { workers, report, signal } = surroundings;
   const tools = { cache: store, workers, report };
   const rootfs = await assembleRootfs({ profile, packages, artifacts }, tools);
-  const stub = await readStub(stubPackage, { ...tools, kind: "linux" });
+  const stub = await readStub(stubPackageOf(inputs), { ...tools, kind: "linux" });
   signal?.throwIfAborted();
   const packed = await packSegments(rootfs.tree, {
     cache: store,
