@@ -38,6 +38,7 @@ export {
   type WrittenDisk,
 } from "./disk/writer.ts";
 export { dumpTree } from "./dump-tree.ts";
+export { dumpErofs } from "./erofs/dump.ts";
 export { type ErofsOptions, writeErofs, type WrittenErofs } from "./erofs/writer.ts";
 export type { ErofsCompression } from "./erofs/compression/settings.ts";
 export { readErofsTree, type ReadErofsTreeOptions } from "./erofs/read-tree.ts";
