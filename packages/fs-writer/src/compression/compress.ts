@@ -97,8 +97,8 @@ function joined(chunks: Iterable<Buffer>, sizeBytes: number): Buffer {
   return bytes;
 }
 
-/** The same bytes in blocks of one size: how the input was cut must not show in the result. */
-function* inBlocks(chunks: Iterable<Buffer>): Generator<Buffer> {
+/** The same bytes in blocks of 1 MiB, which are the caller's to keep: how the input was cut must not show in the result. */
+export function* inBlocks(chunks: Iterable<Buffer>): Generator<Buffer> {
   let block = Buffer.allocUnsafe(BLOCK_BYTES);
   let filledBytes = 0;
   for (const chunk of chunks) {

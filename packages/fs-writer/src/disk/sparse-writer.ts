@@ -6,6 +6,12 @@ import { assert, finishSha256, type Sha256Hex, writeFully } from "@cvm-build/byt
 const HOLE_BYTES = 1 << 16;
 const ZEROS = Buffer.alloc(HOLE_BYTES);
 
+/** A file that was written. */
+export interface WrittenFile {
+  sizeBytes: number;
+  sha256: Sha256Hex;
+}
+
 /** Says whether all bytes are zero. */
 export function isZero(bytes: Buffer): boolean {
   for (let at = 0; at < bytes.length; at += HOLE_BYTES) {
@@ -49,8 +55,13 @@ export class SparseWriter implements Disposable {
     this.#offsetBytes = offsetBytes;
   }
 
+  /** Digest of what has been written. */
+  sha256SoFar(): Sha256Hex {
+    return finishSha256(this.#hash.copy());
+  }
+
   /** Gives the file its size, zeros at the end included. */
-  finish(): { sizeBytes: number; sha256: Sha256Hex } {
+  finish(): WrittenFile {
     ftruncateSync(this.#file, this.#offsetBytes);
     return { sizeBytes: this.#offsetBytes, sha256: finishSha256(this.#hash) };
   }

@@ -1,0 +1,4 @@
+import { serveTasks } from "../workers/serve-tasks.ts";
+import { deflatePiece } from "./gzip-blocks.ts";
+
+serveTasks(deflatePiece);
