@@ -1,6 +1,6 @@
 import { boot, type ProcessExit } from "@cvm-build/vm";
-import { companionsBeside } from "./companions.ts";
 import { findImage, type ImageChoice, machineFor, type MachineOptions } from "./machine.ts";
+import { startOfImage } from "./start-image.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** An image to boot on this terminal. */
@@ -21,14 +21,13 @@ export interface BootReport {
 
 /** Boots an image with its serial line on the user's terminal, until the guest or the user ends it. */
 export async function bootImage(request: BootImageRequest, surroundings: Surroundings): Promise<BootReport> {
-  const { path: uki } = findImage(request.choice, surroundings);
-  const machine = await machineFor(request.machine, { uki, surroundings });
+  const built = findImage(request.choice, surroundings);
+  const machine = await machineFor(request.machine, { uki: built.path, surroundings });
   await using running = await boot({
     ...machine,
-    imagePath: uki,
-    espFiles: companionsBeside(uki),
+    ...startOfImage(built).boot,
     network: { forwards: request.forwards },
     serial: request.serialOn === "stdout" ? "terminal" : "terminal-on-stderr",
   });
-  return { image: uki, exit: await running.exited };
+  return { image: built.path, exit: await running.exited };
 }

@@ -65,7 +65,7 @@ function platformFiles(names: readonly string[], places: PlatformPlaces): string
 
 /** Files that a profile names for the UKI: its picture, what it is booted with, the certificate that it is signed with. */
 function ukiFiles({ uki, validation, measure }: Profile): string[] {
-  const { secureBoot, secureBootCertificate } = validation;
+  const { secureBoot, secureBootCertificate, verityCertificate } = validation;
   const companions = uki.companions.map(({ path }) => path);
   return [
     uki.splash,
@@ -73,13 +73,15 @@ function ukiFiles({ uki, validation, measure }: Profile): string[] {
     ...companions,
     measure.secureBootVariables,
     secureBoot ? secureBootCertificate : undefined,
+    verityCertificate,
   ].filter((path) => path !== undefined);
 }
 
 function keys({ validation }: Profile): string[] {
-  const { secureBoot, secureBootKey, signExpectedPcr, signExpectedPcrKeys } = validation;
+  const { secureBoot, secureBootKey, verityKey, signExpectedPcr, signExpectedPcrKeys } = validation;
   return [
     ...(secureBoot && secureBootKey !== undefined ? [secureBootKey] : []),
+    ...(verityKey === undefined ? [] : [verityKey]),
     ...(signExpectedPcr ? signExpectedPcrKeys : []),
   ];
 }

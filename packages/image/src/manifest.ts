@@ -7,11 +7,12 @@ import type { Lock, LockedArtifact, LockedPackage, LockedRepository } from "@cvm
 import type { ClassifiedScript, Rootfs } from "@cvm-build/rootfs";
 import { oneLineName, type Signer } from "@cvm-build/uki";
 import type { Inputs } from "./inputs.ts";
+import type { FileSystemFacts } from "./layouts/file-system.ts";
 import { imageFileName } from "./layouts/table.ts";
 import type { ObtainedLock } from "./locking.ts";
 import type { Generation } from "./output.ts";
 import { PROGRAM_VERSION } from "./program.ts";
-import type { ImageSigners } from "./signing.ts";
+import type { CertifiedSigner, ImageSigners } from "./signing.ts";
 
 /** `manifest.json`: what is in an image and how it got there. Holds nothing that depends on the machine or the hour. */
 export interface Manifest {
@@ -34,6 +35,8 @@ export interface Manifest {
   artifacts: (LockedArtifact & { sizeBytes: number })[];
   /** Absent from what has none, such as an add-on. */
   kernel?: { release: string; package: string; sha256: Sha256Hex };
+  /** The file system that a disk or an extension holds, and what verifies it. */
+  fileSystem?: FileSystemFacts;
   /** Absent from what no firmware starts. */
   stub?: { package: string; packageVersion: string; version: string; path: string; sha256: Sha256Hex };
   /** Who signed what: by digests of the public key, and of the certificate where there is one. */
@@ -64,7 +67,7 @@ export interface WrittenImage {
 
 /** Who signed a part of the image. Nothing of a private key, nor of where it is. */
 export interface ManifestSignature {
-  of: "image" | "pcr-policy";
+  of: "image" | "root-hash" | "pcr-policy";
   /** Of the SubjectPublicKeyInfo. */
   publicKeySha256: Sha256Hex;
   certificate?: { subject: string; sha256: Sha256Hex };
@@ -91,6 +94,7 @@ export function manifestOf(build: {
   rootfs: Rootfs;
   stub?: { path: string; version: string; content: { sha256: Sha256Hex } };
   packed: PackedSegments;
+  fileSystem?: FileSystemFacts;
   written: WrittenImage;
   signers: ImageSigners;
   artifacts: Inputs["artifacts"];
@@ -127,6 +131,7 @@ export function manifestOf(build: {
         sha256: rootfs.kernel.image.sha256,
       },
     }),
+    ...(build.fileSystem && { fileSystem: build.fileSystem }),
     ...(stub && { stub: stubOf(stub, lock) }),
     signatures: signaturesBy(signers),
     phases: profile.measure.phases ?? rootfs.phases,
@@ -157,19 +162,17 @@ function stubOf(
   return { package: from?.name ?? "", packageVersion: from?.version ?? "", version, path, sha256 };
 }
 
-function signaturesBy({ secureBoot, pcr }: ImageSigners): ManifestSignature[] {
+function signaturesBy({ secureBoot, verity, pcr }: ImageSigners): ManifestSignature[] {
   const keyOf = ({ publicKey }: Signer) => sha256Hex(publicKey.export({ type: "spki", format: "der" }));
+  const certified = (of: ManifestSignature["of"], by: CertifiedSigner | undefined): ManifestSignature[] => {
+    const [certificate] = by?.certificates ?? [];
+    if (!by || !certificate) return [];
+    const { subject, raw } = certificate;
+    const publicKeySha256 = keyOf(by.signer);
+    return [{ of, publicKeySha256, certificate: { subject: oneLineName(subject), sha256: sha256Hex(raw) } }];
+  };
   const policies = pcr.map((signer) => ({ of: "pcr-policy" as const, publicKeySha256: keyOf(signer) }));
-  const [certificate] = secureBoot?.certificates ?? [];
-  if (!secureBoot || !certificate) return policies;
-  return [
-    {
-      of: "image",
-      publicKeySha256: keyOf(secureBoot.signer),
-      certificate: { subject: oneLineName(certificate.subject), sha256: sha256Hex(certificate.raw) },
-    },
-    ...policies,
-  ];
+  return [...certified("image", secureBoot), ...certified("root-hash", verity), ...policies];
 }
 
 function originOf(origin: Segment["origin"], directory: string): string {

@@ -21,6 +21,8 @@ export interface FinishedUki {
   phases: readonly string[];
   /** What its systemd extends beside those. */
   registerUse: UserspaceFacts;
+  /** First sectors of the disk that it is on, where it is on one of its own. */
+  partitionTable?: Buffer;
 }
 
 /**
@@ -44,6 +46,7 @@ export async function measureBuild(
       ".initrd": { file: uki.names.initrd },
       ".cmdline": { setting: "Content.KernelCommandLine", file: uki.names.cmdline },
     },
+    ...(uki.partitionTable && { partitionTable: uki.partitionTable }),
     memo: new Memo(),
     ...(kept && { kept }),
   };

@@ -9,7 +9,7 @@ import {
   type RegisterComparison,
 } from "@cvm-build/measure";
 import { collectEvidence, type EndCondition, type Evidence } from "@cvm-build/vm";
-import { companionsBeside, measuredCompanions } from "./companions.ts";
+import { measuredCompanions } from "./companions.ts";
 import { type BuiltImage, findImage, type ImageChoice, machineFor, type MachineOptions } from "./machine.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Measurements, PlatformMeasurements } from "./measurements.ts";
@@ -17,6 +17,7 @@ import { fileDigest } from "./output.ts";
 import { Memo } from "./platforms/memo.ts";
 import { predictPlatform } from "./platforms/predict-platform.ts";
 import { readPlatform } from "./platforms/ready-platform.ts";
+import { type StartOfImage, startOfImage } from "./start-image.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** An image to prove. */
@@ -55,13 +56,13 @@ export async function proveImage(request: ProveRequest, surroundings: Surroundin
   const built = findImage(request.choice, surroundings);
   const published = publishedPrediction(built);
   const machine = await machineFor(request.machine, { uki: built.path, surroundings });
-  const own = await predictMachine(built, { machine, surroundings });
+  const start = startOfImage(built);
+  const own = await predictMachine(built, { machine, start, surroundings });
   const prediction = withMachine(published, own);
   surroundings.report({ stage: "boot", item: built.output.imageId, done: 0, unit: "items" });
   const evidence = await collectEvidence({
     ...machine,
-    imagePath: built.path,
-    espFiles: companionsBeside(built.path),
+    ...start.boot,
     network: "none",
     until: endConditions(prediction),
     timeoutSec: request.timeoutSec,
@@ -85,8 +86,9 @@ export async function proveImage(request: ProveRequest, surroundings: Surroundin
  */
 async function predictMachine(
   { output, path: uki }: BuiltImage,
-  { machine, surroundings }: { machine: Awaited<ReturnType<typeof machineFor>>; surroundings: Surroundings },
+  options: { machine: Awaited<ReturnType<typeof machineFor>>; start: StartOfImage; surroundings: Surroundings },
 ): Promise<Prediction> {
+  const { machine, start, surroundings } = options;
   const { tools, host, memoryMiB, cpus } = machine;
   const { codePath, varsPath } = tools.firmware;
   const { phases, registerUse } = output.readJson<Manifest>("manifest.json");
@@ -104,7 +106,7 @@ async function predictMachine(
       // Machines with the management mode are started without it.
       suspend: tools.firmware.smm !== true,
     },
-    disk: { partitions: "none", readOnly: true },
+    disk: { partitions: start.partitions, readOnly: true },
   });
   using image = openFileSource(uki);
   return predictPlatform(

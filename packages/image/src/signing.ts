@@ -15,6 +15,8 @@ export interface CertifiedSigner {
 /** Who signs an image: nobody, unless `[Validation]` says so. */
 export interface ImageSigners extends AsyncDisposable {
   secureBoot: CertifiedSigner | undefined;
+  /** Signs the root hashes of file systems. */
+  verity: CertifiedSigner | undefined;
   /** Sign the policies of PCR 11; the first one's public key is in the image. */
   pcr: Signer[];
 }
@@ -42,7 +44,8 @@ export async function openImageSigners(
     const pcr: Signer[] = [];
     for (const reference of pcrKeys(validation)) pcr.push(await open(reference));
     for (const signer of pcr) checkPolicySigner(signer);
-    return { secureBoot, pcr, [Symbol.asyncDispose]: dispose };
+    const verity = await openVerity(validation, { open, options });
+    return { secureBoot, verity, pcr, [Symbol.asyncDispose]: dispose };
   } catch (error) {
     await dispose();
     throw error;
@@ -94,6 +97,16 @@ async function openSecureBoot(
   if (secureBootKey === undefined) throw missing("SecureBootKey", "SecureBoot");
   if (secureBootCertificate === undefined) throw missing("SecureBootCertificate", "SecureBoot");
   return certify(await open(secureBootKey), { certificate: secureBootCertificate, options });
+}
+
+/** `auto` signs where there is a key. That the settings go together was checked when the profile was read. */
+async function openVerity(
+  { verity, verityKey, verityCertificate }: ValidationSettings,
+  { open, options }: { open: (reference: string) => Promise<Signer>; options: SignerOptions },
+): Promise<CertifiedSigner | undefined> {
+  const isSigned = verity === "auto" || verity === "signed";
+  if (!isSigned || verityKey === undefined || verityCertificate === undefined) return undefined;
+  return certify(await open(verityKey), { certificate: verityCertificate, options });
 }
 
 async function certify(

@@ -42,6 +42,8 @@ interface UkiBuild {
   rootfs: Rootfs;
   stub: { content: Content };
   segments: Segment[];
+  /** What the kernel is told after the profile's own words. */
+  kernelArguments?: readonly string[];
   signers: ImageSigners;
   generation: Generation;
   threads: number;
@@ -49,7 +51,8 @@ interface UkiBuild {
 
 /** Writes kernel, initrd and command line by themselves, and the UKI made of them, signed as the profile asks. */
 export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
-  const { profile, rootfs, stub, segments, signers, generation, threads } = build;
+  const { rootfs, stub, segments, signers, generation, threads } = build;
+  const profile = withArguments(build.profile, build.kernelArguments ?? []);
   const { kernel } = rootfs;
   if (!kernel) throw noKernel(profile);
   const id = profile.output.imageId;
@@ -86,6 +89,12 @@ export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
     phases,
     registerUse: rootfs.registerUse,
   };
+}
+
+/** A profile whose kernel is told more. */
+export function withArguments(profile: Profile, more: readonly string[]): Profile {
+  const { content } = profile;
+  return { ...profile, content: { ...content, kernelCommandLine: [...content.kernelCommandLine, ...more] } };
 }
 
 /** Assembles a UKI, puts policies for it into it, and signs it. */

@@ -49,6 +49,16 @@ export function bootPhases(tree: FileTree): string[] {
     .map(({ word }) => word);
 }
 
+/**
+ * As `bootPhases`, of an initrd that leads to a root file system: on its way there systemd extends `leave-initrd` where it
+ * has extended `enter-initrd`.
+ * @see systemd-pcrphase.service(8)
+ */
+export function diskPhases(initrd: FileTree, root: FileTree): string[] {
+  const early = bootPhases(initrd);
+  return [...early, ...(early.includes("enter-initrd") ? ["leave-initrd"] : []), ...bootPhases(root)];
+}
+
 /** What this tree's systemd extends beside PCR 11. */
 export interface RegisterUse {
   /** Whether it draws a line in most registers: systemd-pcrosseparator.service, in initrds, of 261 and later. */

@@ -8,10 +8,20 @@ export {
   type RootfsInput,
   type RootfsTools,
 } from "./assemble.ts";
-export { bootPhases } from "./boot-phases.ts";
+export { bootPhases, diskPhases } from "./boot-phases.ts";
 export type { RootfsErrorCode } from "./errors.ts";
 export type { Finisher, FinisherContext, FinisherEffect } from "./finisher.ts";
-export { type Initrd, type InitrdInput, assembleSystemdInitrd } from "./initrd/systemd-initrd.ts";
+export { assembleMiniInitrd, type MiniInitrdInput } from "./initrd/mini-initrd.ts";
+export {
+  CARRIED_DATA,
+  CARRIED_HASHES,
+  type MiniInit,
+  type OverlayCarrier,
+  type OverlayVerity,
+} from "./initrd/mini-init-script.ts";
+export type { Initrd, InitrdInput } from "./initrd/package-source.ts";
+export { assembleSystemdInitrd } from "./initrd/systemd-initrd.ts";
+export { verityCommandLine, type VerityRoot } from "./initrd/verity-command-line.ts";
 export { INITRD_PURPOSES, type InitrdPurpose, type InitrdSizes } from "./initrd/initrd-sizes.ts";
 export type { PickedKernel } from "./kernel-pick.ts";
 export type { Replacement } from "./merge.ts";

@@ -6,6 +6,7 @@ import type { LintReport } from "../lint/finding.ts";
 import type { WrittenImage } from "../manifest.ts";
 import type { Measurements } from "../measurements.ts";
 import type { Build } from "../pipeline.ts";
+import type { FileSystemFacts } from "./file-system.ts";
 
 /** How a machine starts an image. */
 export type Start =
@@ -43,6 +44,8 @@ export interface MadeImage {
   /** What its initrd was packed of; no segments where it has none. */
   packed: PackedSegments;
   written: WrittenImage;
+  /** The file system that is verified block by block, where the image has one. */
+  fileSystem?: FileSystemFacts;
   artifacts: Inputs["artifacts"];
   measurements: Measurements;
   lint?: LintReport;

@@ -16,6 +16,8 @@ export interface Bootable {
   phases: readonly string[];
   /** What it extends beside. */
   userspace?: UserspaceFacts;
+  /** First sectors of the disk that it is on, for platforms that name no disk. */
+  partitionTable?: Buffer;
   banks: readonly HashAlgorithm[];
   sources?: NonNullable<Boot["sources"]>;
   /** What was found out of these files. */

@@ -86,7 +86,7 @@ async function addPcr0(prediction: Prediction, { declaration, firmware, memo }: 
 }
 
 function bootOf(platform: ReadyPlatform, bootable: Bootable, options: { threads: number }): Boot {
-  const { declaration, variables, gpt } = platform;
+  const { declaration, variables, gpt = bootable.partitionTable } = platform;
   const { machine, tee, disk } = declaration;
   const release = firmwareRelease(platform);
   const { random } = declaration.firmware ?? {};

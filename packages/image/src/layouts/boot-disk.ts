@@ -1,0 +1,128 @@
+import { join } from "node:path";
+import { derivedUuid } from "@cvm-build/bytes";
+import {
+  convertDisk,
+  DISK_SIZE_MULTIPLES,
+  type DiskPartition,
+  FileTree,
+  type Origin,
+  parentOf,
+  SECTOR_BYTES,
+  writeDisk,
+  writeVfat,
+} from "@cvm-build/fs-writer";
+import type { Profile } from "@cvm-build/profile";
+import { companionsBeside } from "../companions.ts";
+import { fileDigest, type Generation } from "../output.ts";
+import type { Surroundings } from "../surroundings.ts";
+
+/** A disk that firmware starts a UKI from. */
+export interface BootDiskRequest {
+  profile: Profile;
+  /** Path of the UKI; what it is booted with stands beside it. */
+  uki: string;
+  /** Files of the EFI system partition beside the UKI and its companions, by their paths on it. */
+  espFiles?: ReadonlyMap<string, string>;
+  /** After the EFI system partition. */
+  partitions: readonly DiskPartition[];
+  /** Where parts are made. */
+  folder: string;
+  generation: Generation;
+  surroundings: Surroundings;
+}
+
+/** What was written of a disk. */
+export interface WrittenBootDisk {
+  /** Names of its files in the output directory. */
+  outputs: string[];
+  /** Its first sectors, of which firmware measures the partition table. */
+  table: Buffer;
+}
+
+/** What follows an image's id in the name of a disk's file. */
+export const DISK_SUFFIXES = {
+  raw: ".raw",
+  qcow2: ".qcow2",
+  vhd: ".vhd",
+  gcp: ".tar.gz",
+} as const satisfies Record<Profile["output"]["diskFormats"][number], string>;
+
+/** What follows it in the name of the file with the disk's first sectors. */
+export const TABLE_SUFFIX = ".gpt";
+
+/** Where firmware looks on a medium that nobody told it of. @see UEFI Specification 2.10, 3.5.1.1 */
+const REMOVABLE_MEDIA = { "x86-64": "/EFI/BOOT/BOOTX64.EFI", arm64: "/EFI/BOOT/BOOTAA64.EFI" } as const;
+const ORIGIN: Origin = { kind: "finisher", name: "esp" };
+/** Writes a disk with an EFI system partition and others, in every format that `DiskFormat=` names. */
+export async function writeBootDisk(request: BootDiskRequest): Promise<WrittenBootDisk> {
+  const { profile, folder, generation, surroundings } = request;
+  const { imageId, diskFormats } = profile.output;
+  const rawName = `${imageId}${DISK_SUFFIXES.raw}`;
+  const rawPath = diskFormats.includes("raw") ? generation.path(rawName) : join(folder, rawName);
+  const esp = await espPartition(request);
+  const { table, sizeBytes, sha256 } = writeDisk({
+    ...diskOptions(profile),
+    output: rawPath,
+    partitions: [esp, ...request.partitions],
+  });
+  const tableName = `${imageId}${TABLE_SUFFIX}`;
+  generation.write(tableName, table);
+  const outputs = [tableName];
+  for (const format of diskFormats) {
+    surroundings.signal?.throwIfAborted();
+    const name = `${imageId}${DISK_SUFFIXES[format]}`;
+    outputs.push(name);
+    if (format === "raw") generation.written(name, { sizeBytes, sha256 });
+    else generation.written(name, await convert(format));
+  }
+  return { outputs, table };
+
+  async function convert(format: "qcow2" | "vhd" | "gcp") {
+    const output = generation.path(`${imageId}${DISK_SUFFIXES[format]}`);
+    await convertDisk({ path: rawPath }, { output, format, threads: surroundings.workers });
+    return fileDigest(output);
+  }
+}
+
+/** What of a disk does not follow from its partitions. The size fits every format, so that all have one partition table. */
+function diskOptions({ output, distribution }: Profile) {
+  const multiples = output.diskFormats.map((format) => (format === "raw" ? SECTOR_BYTES : DISK_SIZE_MULTIPLES[format]));
+  return {
+    diskUuid: derivedUuid(output.seed, "disk"),
+    architecture: distribution.architecture,
+    sizeMultipleBytes: Math.max(1 << 20, ...multiples),
+  };
+}
+
+async function espPartition({ profile, uki, espFiles, folder }: BootDiskRequest): Promise<DiskPartition> {
+  const { output, disk, content, distribution } = profile;
+  const path = join(folder, "esp.vfat");
+  const files = new Map([
+    [REMOVABLE_MEDIA[distribution.architecture], uki],
+    ...companionsBeside(uki).map(({ espPath, hostPath }) => [`/${espPath}`, hostPath] as const),
+    ...(espFiles ?? []),
+  ]);
+  const { sizeBytes } = await writeVfat(espTree(files, content.sourceDateEpochSec), {
+    output: path,
+    label: "ESP",
+    serial: Number.parseInt(derivedUuid(output.seed, "esp").slice(0, 8), 16),
+    mtimeClampSec: content.sourceDateEpochSec,
+    // As UEFI has it for media that stay in a machine.
+    variant: "fat32",
+    ...(disk.espSizeBytes !== undefined && { sizeBytes: disk.espSizeBytes }),
+  });
+  return { type: "esp", uuid: derivedUuid(output.seed, "esp"), label: "esp", sizeBytes, content: { path } };
+}
+
+/** A tree of the files that go to an EFI system partition. */
+function espTree(files: ReadonlyMap<string, string>, mtimeSec: number): FileTree {
+  const attributes = { uid: 0, gid: 0, mtimeSec, origin: ORIGIN };
+  const tree = new FileTree({ mode: 0o755, ...attributes });
+  for (const [path, hostPath] of files) {
+    tree.makeDirectories(parentOf(path), ORIGIN);
+    const { sizeBytes, sha256 } = fileDigest(hostPath);
+    const content = { sizeBytes, sha256, file: { path: hostPath, offsetBytes: 0 } };
+    tree.set(path, { kind: "file", mode: 0o644, ...attributes, content });
+  }
+  return tree;
+}
