@@ -10,7 +10,8 @@ import { makeDeb, writeDeb, writePackage } from "../deb.fixture.ts";
 import { makeLibrary, makeModule } from "../elf/elf.fixture.ts";
 import { profileFixture } from "../profile.fixture.ts";
 import { treeFixture } from "../tree.fixture.ts";
-import { assembleSystemdInitrd, type Initrd } from "./systemd-initrd.ts";
+import type { Initrd } from "./package-source.ts";
+import { assembleSystemdInitrd } from "./systemd-initrd.ts";
 import { REQUIRED_FILES } from "./systemd-parts.ts";
 
 let folder = "";

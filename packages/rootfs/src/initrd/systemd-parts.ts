@@ -1,9 +1,4 @@
-/** What an initrd takes of a package: units by name, everything else by path. */
-export interface PackageParts {
-  /** Units of /usr/lib/systemd/system; links that want them and their drop-ins come along. */
-  units?: readonly string[];
-  files?: readonly string[];
-}
+import type { PackageParts } from "./package-source.ts";
 
 /**
  * What an initrd takes of packages that are made for a whole system. Of any other package it takes everything but
