@@ -124,6 +124,8 @@ describe.skipIf(!requirePeers("mkfs.fat", "mcopy", "mmd", "mattrib"))("volumes o
     ["fat16", 20, ["-F", "16", "-s", "4"]],
     ["fat32", 40, ["-F", "32", "-s", "1"]],
     ["fat32", 300, ["-F", "32", "-R", "64"]],
+    ["fat32", 300, ["-F", "32", "-S", "4096", "-s", "1"]],
+    ["fat16", 40, ["-F", "16", "-S", "2048"]],
   ];
 
   it.each(VOLUMES)("are read: %s of %f MiB", (variant, sizeMebibytes, args) => {
@@ -163,5 +165,18 @@ describe.skipIf(!requirePeers("mkfs.fat", "mcopy", "mmd", "mattrib"))("volumes o
     }
     expect(dumpTree(read)["/EFI/Linux/UPPER.EFI"]).toMatch(/^file 0555/);
     expect(dumpTree(readVfatTree(bytesSource(readFileSync(image)), { origin }))).toEqual(dumpTree(read));
+  });
+
+  // mtools does not take it; Linux does, and systemd-repart asks for it.
+  it("are read: FAT32 with fewer clusters than FAT32 has", () => {
+    using folder = temporaryFolder();
+    const image = join(folder.path, "esp.img");
+    writeFileSync(image, "");
+    truncateSync(image, 40 * MEBIBYTE);
+    peer("mkfs.fat", "-F", "32", "-S", "4096", "-n", "LABEL", image);
+    using source = openFileSource(image);
+    const { geometry, label } = openVfat(source);
+    expect([geometry.variant, geometry.sectorBytes, label]).toEqual(["fat32", 4096, "LABEL"]);
+    expect(dumpTree(readVfatTree(source, { origin }))).toEqual({ "/": "directory 0755 0:0" });
   });
 });

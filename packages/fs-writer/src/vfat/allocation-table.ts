@@ -1,6 +1,6 @@
 import { type ByteSource, FormatError } from "@cvm-build/bytes";
 import { windowSource } from "../window-source.ts";
-import { type FatVariant, FIRST_CLUSTER, FIXED_MEDIA, SECTOR_BYTES, VARIANTS } from "./format.ts";
+import { type FatVariant, FIRST_CLUSTER, FIXED_MEDIA, VARIANTS } from "./format.ts";
 import { clusterBytesOf, clusterOffsetBytes, type Geometry } from "./geometry.ts";
 
 /** Clusters in a row. */
@@ -82,8 +82,8 @@ export class ChainReader {
 
   /** What the table holds for `cluster`. */
   next(cluster: number): number {
-    const { variant, reservedSectors } = this.#geometry;
-    const table = reservedSectors * SECTOR_BYTES;
+    const { variant, reservedSectors, sectorBytes } = this.#geometry;
+    const table = reservedSectors * sectorBytes;
     if (variant === "fat32") return this.#source.read(table + cluster * 4, 4).readUInt32LE() & FAT32_MASK;
     if (variant === "fat16") return this.#source.read(table + cluster * 2, 2).readUInt16LE();
     const word = this.#source.read(table + cluster + (cluster >> 1), 2).readUInt16LE();

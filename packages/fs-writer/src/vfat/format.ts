@@ -1,6 +1,6 @@
 import { ascii, raw, record, u16le, u32le, u8, type ValueOf } from "@cvm-build/bytes";
 
-/** Bytes of a sector. Disks with sectors of 4 KiB take volumes with these too, as long as nothing asks for the difference. */
+/** Bytes of a sector in volumes that are written. Disks with sectors of 4 KiB take them too, but for firmware that is strict. */
 export const SECTOR_BYTES = 512;
 
 /**

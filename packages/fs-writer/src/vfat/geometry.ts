@@ -11,6 +11,7 @@ import {
 /** Where the parts of a volume lie. */
 export interface Geometry {
   variant: FatVariant;
+  sectorBytes: number;
   totalSectors: number;
   sectorsPerCluster: number;
   reservedSectors: number;
@@ -95,9 +96,13 @@ function divide(
   const rootSectors = alignUp((rootEntries * DirectoryEntry.sizeBytes) / SECTOR_BYTES, sectorsPerCluster);
   const left = totalSectors - reservedSectors - rootSectors;
   const mostClusters = Math.max(0, Math.floor(left / sectorsPerCluster));
-  const tableSectors = alignUp(tableSectorsFor(mostClusters, variant), sectorsPerCluster);
+  const tableSectors = alignUp(
+    tableSectorsFor(mostClusters, { variant, sectorBytes: SECTOR_BYTES }),
+    sectorsPerCluster,
+  );
   return {
     variant,
+    sectorBytes: SECTOR_BYTES,
     totalSectors,
     sectorsPerCluster,
     reservedSectors,
@@ -110,8 +115,11 @@ function divide(
 }
 
 /** How many sectors a table of that many clusters takes. */
-export function tableSectorsFor(clusters: number, variant: FatVariant): number {
-  return Math.ceil(((clusters + FIRST_CLUSTER) * VARIANTS[variant].bits) / 8 / SECTOR_BYTES);
+export function tableSectorsFor(
+  clusters: number,
+  { variant, sectorBytes }: Pick<Geometry, "variant" | "sectorBytes">,
+): number {
+  return Math.ceil(((clusters + FIRST_CLUSTER) * VARIANTS[variant].bits) / 8 / sectorBytes);
 }
 
 /** The sector of the root directory under FAT12 and FAT16. */
@@ -120,11 +128,11 @@ export function rootSectorOf({ reservedSectors, tables, tableSectors }: Geometry
 }
 
 /** The size of a cluster. */
-export function clusterBytesOf({ sectorsPerCluster }: Geometry): number {
-  return sectorsPerCluster * SECTOR_BYTES;
+export function clusterBytesOf({ sectorsPerCluster, sectorBytes }: Geometry): number {
+  return sectorsPerCluster * sectorBytes;
 }
 
 /** The offset of a cluster in the volume. */
 export function clusterOffsetBytes(geometry: Geometry, cluster: number): number {
-  return (geometry.dataSector + (cluster - FIRST_CLUSTER) * geometry.sectorsPerCluster) * SECTOR_BYTES;
+  return (geometry.dataSector + (cluster - FIRST_CLUSTER) * geometry.sectorsPerCluster) * geometry.sectorBytes;
 }

@@ -5,7 +5,7 @@ import { FileTree } from "../file-tree.ts";
 import type { Origin } from "../tree.ts";
 import { ChainReader, chainSource } from "./allocation-table.ts";
 import { type Listing, readDirectory } from "./directory-reader.ts";
-import { ATTRIBUTE, DirectoryEntry, SECTOR_BYTES } from "./format.ts";
+import { ATTRIBUTE, DirectoryEntry } from "./format.ts";
 import { clusterBytesOf, type Geometry, rootSectorOf } from "./geometry.ts";
 import { readBootSector } from "./volume.ts";
 
@@ -122,7 +122,7 @@ function readRoot({ source, geometry, rootCluster }: Volume, chains: ChainReader
   if (geometry.variant === "fat32") {
     return readDirectory(wholeChain({ source, geometry }, chains, { cluster: rootCluster, path: "/" }), "/");
   }
-  const offsetBytes = rootSectorOf(geometry) * SECTOR_BYTES;
+  const offsetBytes = rootSectorOf(geometry) * geometry.sectorBytes;
   return readDirectory(sliceSource(source, offsetBytes, geometry.rootEntries * DirectoryEntry.sizeBytes), "/");
 }
 

@@ -21,18 +21,22 @@ export interface BootSector {
   identity: { serial: number; label: string } | undefined;
 }
 
+const SECTOR_SIZES = [512, 1024, 2048, 4096];
 const MAX_TABLES = 4;
 const MAX_SECTORS_PER_CLUSTER = 128;
 
 /**
- * Reads the boot sector of a volume with sectors of 512 bytes, and checks that all it speaks of is there.
+ * Reads the boot sector of a volume, and checks that all it speaks of is there. A volume with the fields of FAT32 is one
+ * even if it has too few clusters, as mkfs.fat makes them when asked to: Linux reads it so.
  * @throws FormatError
  */
 export function readBootSector(source: ByteSource): BootSector {
   const sector = source.read(0, Math.min(SECTOR_BYTES, source.sizeBytes));
   const bpb = BiosParameterBlock.decode(sector);
   if (bpb.jump[0] !== 0xeb && bpb.jump[0] !== 0xe9) throw fault("jump", "a jump", bpb.jump.toString("hex"));
-  if (bpb.sectorSizeBytes !== SECTOR_BYTES) throw fault("sectorSizeBytes", `${SECTOR_BYTES}`, bpb.sectorSizeBytes);
+  if (!SECTOR_SIZES.includes(bpb.sectorSizeBytes)) {
+    throw fault("sectorSizeBytes", `one of ${SECTOR_SIZES.join(", ")}`, bpb.sectorSizeBytes);
+  }
   const { sectorsPerCluster, tables, reservedSectors } = bpb;
   const isPower = sectorsPerCluster > 0 && (sectorsPerCluster & (sectorsPerCluster - 1)) === 0;
   if (!isPower || sectorsPerCluster > MAX_SECTORS_PER_CLUSTER) {
@@ -44,12 +48,10 @@ export function readBootSector(source: ByteSource): BootSector {
 
   const isFat32 = bpb.tableSectors16 === 0;
   const extension = isFat32 ? Fat32Extension.decode(sector, EXTENSION_OFFSET_BYTES) : undefined;
-  const geometry = divide(bpb, extension?.tableSectors32 ?? bpb.tableSectors16);
-  if ((geometry.variant === "fat32") !== isFat32) {
-    throw fault("tableSectors16", `what ${geometry.clusters} clusters make it`, bpb.tableSectors16);
-  }
-  if (geometry.totalSectors * SECTOR_BYTES > source.sizeBytes) {
-    throw fault("totalSectors", `at most ${Math.floor(source.sizeBytes / SECTOR_BYTES)}`, geometry.totalSectors);
+  const geometry = divide(bpb, extension?.tableSectors32);
+  const sectorsThere = Math.floor(source.sizeBytes / geometry.sectorBytes);
+  if (geometry.totalSectors > sectorsThere) {
+    throw fault("totalSectors", `at most ${sectorsThere}`, geometry.totalSectors);
   }
   if (extension && extension.version !== 0) throw fault("version", "0", extension.version);
   const identityOffset = EXTENSION_OFFSET_BYTES + (isFat32 ? Fat32Extension.sizeBytes : 0);
@@ -63,18 +65,23 @@ export function readBootSector(source: ByteSource): BootSector {
   };
 }
 
-function divide(bpb: BiosParameterBlock, tableSectors: number): Geometry {
-  const { sectorsPerCluster, reservedSectors, tables, rootEntries } = bpb;
+function divide(bpb: BiosParameterBlock, tableSectors32: number | undefined): Geometry {
+  const { sectorsPerCluster, reservedSectors, tables, rootEntries, sectorSizeBytes: sectorBytes } = bpb;
+  const tableSectors = tableSectors32 ?? bpb.tableSectors16;
   const totalSectors = bpb.totalSectors16 || bpb.totalSectors32;
-  const rootSectors = Math.ceil((rootEntries * DirectoryEntry.sizeBytes) / SECTOR_BYTES);
+  const rootSectors = Math.ceil((rootEntries * DirectoryEntry.sizeBytes) / sectorBytes);
   const dataSector = reservedSectors + tables * tableSectors + rootSectors;
   const clusters = Math.floor((totalSectors - dataSector) / sectorsPerCluster);
   if (clusters < 1) throw fault("totalSectors", `more than ${dataSector}`, totalSectors);
-  const variant = variantOf(clusters);
-  const needed = tableSectorsFor(clusters, variant);
+  const variant = tableSectors32 === undefined ? variantOf(clusters) : "fat32";
+  if (tableSectors32 === undefined && variant === "fat32") {
+    throw fault("tableSectors16", `what ${clusters} clusters make it`, tableSectors);
+  }
+  const needed = tableSectorsFor(clusters, { variant, sectorBytes });
   if (tableSectors < needed) throw fault("tableSectors", `at least ${needed}`, tableSectors);
   return {
     variant,
+    sectorBytes,
     totalSectors,
     sectorsPerCluster,
     reservedSectors,
