@@ -14,6 +14,7 @@ import { VhdFooter, vhdChecksum } from "./vhd/format.ts";
 
 /** How many damaged images each test reads; a night's run takes more. */
 const CASES = Number(process.env["CVM_FUZZ_CASES"] ?? 4000);
+const FUZZ = { timeout: 30_000 + CASES * 10 };
 const MIB = 1 << 20;
 const CLUSTER = 65_536;
 const folder = mkdtempSync(join(tmpdir(), "cvm-convert-"));
@@ -161,7 +162,7 @@ describe("openDisk", () => {
     expect(() => diskOf(image)).toThrow(message);
   });
 
-  it("gives a value or a FormatError for damaged qcow2", async () => {
+  it("gives a value or a FormatError for damaged qcow2", FUZZ, async () => {
     const image = withCompressedCluster(await convert(makeDisk(), "qcow2"), Buffer.alloc(CLUSTER, "packed"));
     const pieces: [offset: number, size: number][] = [
       [0, 104],
@@ -189,7 +190,7 @@ describe("openDisk", () => {
     expect(good).toBeLessThan(CASES);
   });
 
-  it("gives a value or a FormatError for damaged VHD", async () => {
+  it("gives a value or a FormatError for damaged VHD", FUZZ, async () => {
     const image = (await convert(Buffer.alloc(1024, "disk"), "vhd")).subarray(-4096);
     let good = 0;
     fc.assert(

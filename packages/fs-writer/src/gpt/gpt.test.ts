@@ -11,6 +11,7 @@ import { type GptLayout, type GptPartition, layOutGpt } from "./writer.ts";
 
 /** How many damaged tables are read; a night's run takes more. */
 const CASES = Number(process.env["CVM_FUZZ_CASES"] ?? 5000);
+const FUZZ = { timeout: 30_000 + CASES * 10 };
 const SEED = "0e1f5a3c-5b0e-4f6b-9a2d-0c3b1f2a7d11";
 const MIB = 1 << 20;
 
@@ -119,7 +120,7 @@ describe("readGpt", () => {
     expect(() => read(disk.subarray(0, 3 * MIB))).toThrow("expected a partition within 3145728 bytes");
   });
 
-  it("gives a value or a FormatError for damaged tables", () => {
+  it("gives a value or a FormatError for damaged tables", FUZZ, () => {
     const head = disk.subarray(0, 34 * 512);
     let good = 0;
     fc.assert(

@@ -64,7 +64,7 @@ export function blockHasher(hashing: BlockHashing, blockBytes: number): (blocks:
     for (let at = 0, to = 0; at < blocks.length; at += blockBytes, to += digestBytes) {
       blocks.copy(message, blockAt, at, at + blockBytes);
       // As text, which costs less than a buffer for each.
-      digests.write(hash(algorithm, message, "hex"), to, "hex");
+      digests.write(hash(algorithm, message, "binary"), to, "latin1");
     }
     return digests;
   };

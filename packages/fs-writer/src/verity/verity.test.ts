@@ -13,6 +13,7 @@ import { type VerityOptions, writeVerity } from "./writer.ts";
 
 /** How many damaged devices are read; a night's run takes more. */
 const CASES = Number(process.env["CVM_FUZZ_CASES"] ?? 5000);
+const FUZZ = { timeout: 30_000 + CASES * 10 };
 const UUID = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
 const folder = mkdtempSync(join(tmpdir(), "cvm-verity-"));
 const path = (name: string): string => join(folder, name);
@@ -125,7 +126,7 @@ describe("verifyVerity", () => {
     for (const wrong of ["", rootHash.slice(1), rootHash.toUpperCase()]) expect(check(wrong)).toThrow("root hash");
   });
 
-  it("gives a value or a FormatError for damaged devices", async () => {
+  it("gives a value or a FormatError for damaged devices", FUZZ, async () => {
     const small = numbered(3);
     const { hash, rootHash } = await format(small);
     const head = hash.subarray(0, 600);
