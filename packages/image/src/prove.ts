@@ -107,12 +107,18 @@ async function predictMachine(
       suspend: tools.firmware.smm !== true,
     },
     disk: { partitions: start.partitions, readOnly: true },
+    ...(start.kernel && { boot: "kernel-bzimage" }),
   });
-  using image = openFileSource(uki);
+  using files = new DisposableStack();
+  const image = files.use(openFileSource(uki));
   return predictPlatform(
     platform,
     {
       ...{ image, phases, userspace: registerUse },
+      ...(start.kernel && {
+        initrd: files.use(openFileSource(start.kernel.initrdPath)),
+        commandLine: start.kernel.commandLine,
+      }),
       companions: measuredCompanions(uki),
       banks: HASH_ALGORITHMS,
       memo: new Memo(),

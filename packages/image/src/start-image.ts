@@ -1,24 +1,29 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 import type { ImageBoot } from "@cvm-build/vm";
+import { bootFileNames } from "./boot-files.ts";
 import { companionsBeside } from "./companions.ts";
 import { DISK_SUFFIXES, TABLE_SUFFIX } from "./layouts/boot-disk.ts";
 import type { Start } from "./layouts/layout.ts";
 import { LAYOUTS } from "./layouts/table.ts";
 import type { BuiltImage } from "./machine.ts";
 import type { Manifest } from "./manifest.ts";
+import { fileDigest } from "./output.ts";
 
 /** How a machine is given an image. */
 export interface StartOfImage {
   boot: Pick<ImageBoot, "imagePath" | "path" | "espFiles">;
+  /** What a kernel is started with, where the image is one. */
+  kernel?: { initrdPath: string; commandLine: string };
   /** What the machine boots from, as platforms say it: a file that begins as the disk does, or no partition table. */
   partitions: string;
 }
 
 /**
  * How a built image is booted. One without a manifest is a UKI.
- * @throws CvmError `not-booted` where it is not booted by itself, or in another machine; `no-image` where its disk is missing
+ * @throws CvmError `not-booted` where it is not booted by itself, or in another machine; `no-image` where its disk is missing;
+ * `not-measured` where files beside a kernel are not its own
  */
 export function startOfImage(built: BuiltImage): StartOfImage {
   const start = startKind(built);
@@ -27,6 +32,8 @@ export function startOfImage(built: BuiltImage): StartOfImage {
       return { boot: { imagePath: built.path, espFiles: companionsBeside(built.path) }, partitions: "none" };
     case "disk":
       return startOfDisk(built);
+    case "kernel":
+      return startOfKernel(built);
     default:
       throw notBooted(built, start);
   }
@@ -46,6 +53,25 @@ function startOfDisk({ output }: BuiltImage): StartOfImage {
   throw new CvmError("no-image", `cannot boot "${output.imageId}": expected "${imagePath}", got nothing of that name`, {
     hint: "add raw to DiskFormat= and build again",
   });
+}
+
+/**
+ * The machine is handed kernel, initrd and command line.
+ * @throws CvmError `not-measured` where the last two are not those that belong to the kernel
+ */
+function startOfKernel({ output, path }: BuiltImage): StartOfImage {
+  const { outputs } = output.readJson<Manifest>("manifest.json");
+  const names = bootFileNames(output.imageId);
+  const file = (name: string) => join(output.path, name);
+  for (const name of [names.initrd, names.cmdline]) {
+    const expected = outputs.find((each) => each.name === name)?.sha256;
+    if (expected === fileDigest(file(name)).sha256) continue;
+    throw new CvmError("not-measured", `cannot boot "${path}": expected "${name}" as manifest.json has it`, {
+      hint: "the file is not the one that was built; build the image again",
+    });
+  }
+  const kernel = { initrdPath: file(names.initrd), commandLine: readFileSync(file(names.cmdline), "utf8") };
+  return { boot: { imagePath: path, path: { kind: "kernel", ...kernel } }, kernel, partitions: "none" };
 }
 
 function notBooted({ path }: BuiltImage, start: Start | undefined): CvmError {

@@ -1,20 +1,13 @@
-import { createHash } from "node:crypto";
-import { closeSync, openSync, readFileSync } from "node:fs";
-import {
-  borrowedChunksOf,
-  CvmError,
-  finishSha256,
-  FormatError,
-  type HashAlgorithm,
-  openFileSource,
-  writeFully,
-} from "@cvm-build/bytes";
-import { type Content, readContent, type Segment, segmentSource } from "@cvm-build/fs-writer";
+import { readFileSync } from "node:fs";
+import { type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
+import { type Content, readContent, type Segment } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
 import { signPe } from "@cvm-build/uki";
+import { type BootFileNames, writeBootFiles } from "./boot-files.ts";
 import { companionNames } from "./companions.ts";
-import type { FileDigest, Generation } from "./output.ts";
+import { imageFileName } from "./layouts/table.ts";
+import type { Generation } from "./output.ts";
 import { variableStoreName } from "./variable-store-file.ts";
 import type { ImageSigners } from "./signing.ts";
 import { assemblePlan, osReleaseOf, planUki, type UkiPlan } from "./uki-plan.ts";
@@ -25,7 +18,7 @@ export interface WrittenUki {
   /** The UKI, absolute. */
   path: string;
   /** File names in the output directory. */
-  names: { uki: string; kernel: string; initrd: string; cmdline: string };
+  names: BootFileNames & { uki: string };
   /** Names of all its files, and of those that it is booted with, with their folders. */
   outputs: string[];
   kernel: NonNullable<Rootfs["kernel"]>;
@@ -53,16 +46,10 @@ interface UkiBuild {
 export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
   const { rootfs, stub, segments, signers, generation, threads } = build;
   const profile = withArguments(build.profile, build.kernelArguments ?? []);
-  const { kernel } = rootfs;
-  if (!kernel) throw noKernel(profile);
   const id = profile.output.imageId;
-  const names = { uki: `${id}.efi`, kernel: `${id}.vmlinuz`, initrd: `${id}.initrd`, cmdline: `${id}.cmdline` };
-  const kernelImage = readContent(kernel.image);
-  const kernelCommandLine = profile.content.kernelCommandLine.join(" ");
-  generation.write(names.kernel, kernelImage);
-  generation.write(names.cmdline, kernelCommandLine);
-  generation.written(names.initrd, writeInitrd(segments, generation.path(names.initrd)));
-
+  const boot = writeBootFiles({ profile, rootfs, segments, generation });
+  const { kernel, kernelImage, kernelCommandLine } = boot;
+  const names = { uki: imageFileName(profile), ...boot.names };
   using initrd = openFileSource(generation.path(names.initrd));
   const path = generation.path(names.uki);
   const plan = planUki({
@@ -110,41 +97,4 @@ export async function assembleSigned(
     await checkUkiPolicies(path, { ...measured, policies });
   }
   if (signers.secureBoot) await signPe({ image: path, output: path, ...signers.secureBoot });
-}
-
-/**
- * Writes an initrd: its segments one after another, each compared with its digest on the way.
- * @throws FormatError where the cache holds other bytes
- */
-function writeInitrd(segments: readonly Segment[], path: string): FileDigest {
-  const whole = createHash("sha256");
-  let sizeBytes = 0;
-  const descriptor = openSync(path, "w", 0o644);
-  try {
-    for (const segment of segments) {
-      const hash = createHash("sha256");
-      using source = segmentSource(segment);
-      for (const chunk of borrowedChunksOf(source)) {
-        hash.update(chunk);
-        whole.update(chunk);
-        writeFully(descriptor, chunk);
-      }
-      sizeBytes += source.sizeBytes;
-      if (finishSha256(hash) === segment.sha256) continue;
-      throw new FormatError({ record: segment.path }, `expected a segment with SHA-256 ${segment.sha256}`);
-    }
-  } finally {
-    closeSync(descriptor);
-  }
-  return { sizeBytes, sha256: finishSha256(whole) };
-}
-
-function noKernel(profile: Profile): CvmError {
-  return new CvmError(
-    "no-kernel",
-    `cannot assemble UKI "${profile.output.imageId}": expected a kernel in /boot, got none`,
-    {
-      hint: "add a kernel to Packages=, such as linux-image-cloud-amd64",
-    },
-  );
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join, parse } from "node:path";
 
 /** Name of the variable store beside an image that was measured with one. */
 export function variableStoreName(imageId: string): string {
@@ -8,6 +8,6 @@ export function variableStoreName(imageId: string): string {
 
 /** The variable store beside a UKI, or undefined where there is none. */
 export function variableStoreBeside(ukiPath: string): string | undefined {
-  const path = join(dirname(ukiPath), variableStoreName(basename(ukiPath, ".efi")));
+  const path = join(dirname(ukiPath), variableStoreName(parse(ukiPath).name));
   return existsSync(path) ? path : undefined;
 }

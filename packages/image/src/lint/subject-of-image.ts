@@ -43,14 +43,19 @@ export function readBootImage({ path, image }: { path: string; image: ByteSource
   }
   const { kind } = inspectUki(image);
   if (kind !== "kernel") throw isNeither(path, kind);
-  const facts: ImageFacts = {
-    stubMajorVersion: undefined,
-    hasCommandLine: false,
-    commandLines: [kernelParameters(start.commandLine ?? "")],
-    isKernel: true,
-  };
+  const facts = kernelFacts(start.commandLine ?? "");
   const unpacked = start.initrd ? unpack(start.initrd) : { problem: "no initrd was named: --initrd" };
   return { path, image, ...start, facts, unpacked };
+}
+
+/** What a kernel says that is started with a command line. */
+export function kernelFacts(commandLine: string): ImageFacts {
+  return {
+    stubMajorVersion: undefined,
+    hasCommandLine: false,
+    commandLines: [kernelParameters(commandLine)],
+    isKernel: true,
+  };
 }
 
 /** What the sections of a UKI say. */

@@ -1,0 +1,47 @@
+import { packSegments } from "@cvm-build/fs-writer";
+import { writeBootFiles } from "../boot-files.ts";
+import type { Inputs } from "../inputs.ts";
+import { lintKernel } from "../lint/lint-kernel.ts";
+import { platformsOf } from "../measure-build.ts";
+import { measureKernel } from "../measure-kernel.ts";
+import type { Build } from "../pipeline.ts";
+import { startedByKernel } from "../platforms/by-kernel.ts";
+import { formatLaunchScript, LAUNCH_WAYS } from "./launch-script.ts";
+import type { MadeImage } from "./layout.ts";
+import { assembleTree } from "./tree.ts";
+
+/** Makes a kernel, an initrd with the whole root file system, a command line, and a script for each way to start them. */
+export async function makeDirect(build: Build, inputs: Inputs): Promise<MadeImage> {
+  const { profile, store, surroundings, generation } = build;
+  const { workers, report, signal } = surroundings;
+  const { imageId, compressOutput, compressLevel } = profile.output;
+  const platforms = (await platformsOf(profile, surroundings)).map(startedByKernel);
+  const rootfs = await assembleTree(build, inputs);
+  const packed = await packSegments(rootfs.tree, {
+    cache: store,
+    threads: workers,
+    compression: { algorithm: compressOutput, level: compressLevel },
+    mtimeClampSec: profile.content.sourceDateEpochSec,
+    report,
+  });
+  signal?.throwIfAborted();
+  const { names, kernelCommandLine } = writeBootFiles({ profile, rootfs, segments: packed.segments, generation });
+  const scripts = Object.values(LAUNCH_WAYS).map((way) => {
+    const name = `${imageId}${way.suffix}`;
+    generation.write(name, formatLaunchScript(way, { names, commandLine: kernelCommandLine }));
+    return name;
+  });
+  const measurements = await measureKernel(
+    {
+      path: generation.path(names.kernel),
+      initrdPath: generation.path(names.initrd),
+      commandLine: kernelCommandLine,
+    },
+    { profile, platforms, threads: workers },
+  );
+  return {
+    ...{ rootfs, packed, measurements, artifacts: inputs.artifacts },
+    written: { outputs: [...Object.values(names), ...scripts], kernelCommandLine },
+    lint: lintKernel({ profile, rootfs, commandLine: kernelCommandLine, platforms, measurements }),
+  };
+}
