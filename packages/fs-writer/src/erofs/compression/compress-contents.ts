@@ -1,7 +1,10 @@
+import { alignUp } from "@cvm-build/bytes";
+import { EROFS_BLOCK_BYTES } from "../format.ts";
 import type { Content } from "../../tree.ts";
 import { WorkerPool } from "../../workers/worker-pool.ts";
 import type { CompressedExtent } from "./cluster-map.ts";
 import {
+  type CompressedItem,
   type CompressItem,
   type CompressRequest,
   type CompressTaskResult,
@@ -14,6 +17,8 @@ import { type ErofsCompression, erofsCompressionSettings } from "./settings.ts";
 export interface CompressContentsOptions {
   compression: ErofsCompression;
   threads: number;
+  /** Threads that answer a `CompressRequest` with a `TaskCompressor`; without it some are started, and ended. */
+  pool?: WorkerPool | undefined;
   signal?: AbortSignal;
 }
 
@@ -26,6 +31,7 @@ export interface CompressedPart {
    * it as it is, to be written like a file of an uncompressed image.
    */
   kind: "clusters" | "stored";
+  /** Good until the next part is asked for. */
   data: Uint8Array;
   extents: CompressedExtent[];
   /** Whether it is the last part of its content. */
@@ -35,13 +41,18 @@ export interface CompressedPart {
 const COMPRESS_WORKER = new URL("./compress-worker.ts", import.meta.url);
 /** Up to here everything is compressed in this thread: starting others would take longer. */
 const LITTLE_BYTES = 2 << 20;
-/** Small contents share a task until they are as much as this. */
+/** Contents share a task as long as they are no more than this. */
 const BATCH_BYTES = 2 << 20;
 /** How many tasks a thread may be ahead of the part that is asked for. */
-const TASKS_A_THREAD = 4;
+const TASKS_A_THREAD = 3;
 
-/** Items with the index of their content, or a large content whose digest is still to be compared. */
-type Step = { items: (CompressItem & { index: number })[] } | { verify: Content };
+interface NumberedItem extends CompressItem {
+  /** Which content it is of. */
+  index: number;
+}
+
+/** Items to compress, or a large content whose digest is still to be compared. */
+type Step = { items: NumberedItem[] } | { verify: Content };
 
 /**
  * Compresses contents in threads and yields their parts in order, with a bounded number in flight. Bytes depend on
@@ -51,15 +62,19 @@ type Step = { items: (CompressItem & { index: number })[] } | { verify: Content 
  */
 export async function* compressContents(
   contents: readonly Content[],
-  { compression, threads, signal }: CompressContentsOptions,
+  { compression, threads, signal, ...options }: CompressContentsOptions,
 ): AsyncGenerator<CompressedPart> {
   const settings = erofsCompressionSettings(compression);
   const isLittle = contents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= LITTLE_BYTES;
-  await using pool = new WorkerPool({ module: COMPRESS_WORKER, size: threads });
+  await using ownPool = new WorkerPool({ module: COMPRESS_WORKER, size: threads });
+  const pool = options.pool ?? ownPool;
   const ownCompressor = new TaskCompressor();
+  const spare: ArrayBuffer[] = [];
   const run = async (step: Step): Promise<CompressTaskResult> => {
-    const request: CompressRequest = "items" in step ? { settings, items: step.items } : step;
-    return isLittle ? ownCompressor.answer(request) : pool.run(request);
+    if (!("items" in step)) return isLittle ? ownCompressor.answer(step) : pool.run(step);
+    const output = spare.pop() ?? new ArrayBuffer(RANGE_BYTES);
+    const request: CompressRequest = { settings, items: step.items, output };
+    return isLittle ? ownCompressor.answer(request) : pool.run(request, [output]);
   };
   const steps = stepsOf(contents);
   const inFlight: { step: Step; result: Promise<CompressTaskResult> }[] = [];
@@ -75,34 +90,35 @@ export async function* compressContents(
     const first = inFlight.shift();
     if (!first) return;
     signal?.throwIfAborted();
-    const { data, items } = await first.result;
+    const result = await first.result;
     if (!("items" in first.step)) continue;
-    for (const [order, { index, content, offsetBytes, sizeBytes }] of first.step.items.entries()) {
-      const item = items[order];
-      if (!item) continue;
-      const { kind, extents, dataOffsetBytes, dataSizeBytes } = item;
-      const isLast = offsetBytes + sizeBytes === content.sizeBytes;
-      yield { index, kind, data: new Uint8Array(data, dataOffsetBytes, dataSizeBytes), extents, isLast };
-    }
+    yield* partsOf(first.step.items, result);
+    spare.push(result.data);
+  }
+}
+
+function* partsOf(items: readonly NumberedItem[], result: CompressTaskResult): Generator<CompressedPart> {
+  for (const [order, { index, content, offsetBytes, sizeBytes }] of items.entries()) {
+    const { kind, extents, dataOffsetBytes, dataSizeBytes } = result.items[order] as CompressedItem;
+    const data = new Uint8Array(result.data, dataOffsetBytes, dataSizeBytes);
+    yield { index, kind, data, extents, isLast: offsetBytes + sizeBytes === content.sizeBytes };
   }
 }
 
 /** Cuts the work: small contents together, large ones in ranges that are always the same, their digest before the end. */
 function* stepsOf(contents: readonly Content[]): Generator<Step> {
-  let items: (CompressItem & { index: number })[] = [];
+  let items: NumberedItem[] = [];
   let batchBytes = 0;
   for (const [index, content] of contents.entries()) {
     const { sizeBytes } = content;
-    if (items.length > 0 && batchBytes + sizeBytes > RANGE_BYTES) {
+    const occupiedBytes = alignUp(sizeBytes, EROFS_BLOCK_BYTES);
+    if (items.length > 0 && batchBytes + occupiedBytes > BATCH_BYTES) {
       yield { items };
       [items, batchBytes] = [[], 0];
     }
     if (sizeBytes <= RANGE_BYTES) {
       items.push({ index, content, offsetBytes: 0, sizeBytes });
-      batchBytes += sizeBytes;
-      if (batchBytes < BATCH_BYTES) continue;
-      yield { items };
-      [items, batchBytes] = [[], 0];
+      batchBytes += occupiedBytes;
       continue;
     }
     for (let offsetBytes = 0; offsetBytes < sizeBytes; offsetBytes += RANGE_BYTES) {

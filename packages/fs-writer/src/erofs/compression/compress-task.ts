@@ -1,4 +1,4 @@
-import { alignUp, FormatError, type FileSource, openFileSource, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
+import { FormatError, type FileSource, openFileSource, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import { ContentReader } from "../../content.ts";
 import type { Content } from "../../tree.ts";
 import { EROFS_BLOCK_BYTES } from "../format.ts";
@@ -19,10 +19,12 @@ export interface CompressItem {
   sizeBytes: number;
 }
 
-/** What a thread compresses at a time: no more than `RANGE_BYTES`. */
+/** What a thread compresses at a time: no more than `RANGE_BYTES`, each item rounded up to blocks. */
 export interface CompressTask {
   settings: ErofsCompressionSettings;
   items: CompressItem[];
+  /** Memory of `RANGE_BYTES` for the result: fresh memory would cost more than what is put into it. */
+  output: ArrayBuffer;
 }
 
 /** What a thread is asked: to compress, or to compare a content with its digest. */
@@ -40,6 +42,7 @@ export interface CompressedItem {
 
 /** What became of a task. */
 export interface CompressTaskResult {
+  /** The memory that came with the task, if any. */
   data: ArrayBuffer;
   items: CompressedItem[];
 }
@@ -55,16 +58,20 @@ export class TaskCompressor {
 
   /** @throws FormatError where a place no longer holds the bytes of its content */
   answer(request: CompressRequest): CompressTaskResult {
-    if ("items" in request) return this.#compress(request);
+    if ("items" in request) {
+      try {
+        return this.#compress(request);
+      } finally {
+        this.#close();
+      }
+    }
     using reader = new ContentReader();
     for (const _ of reader.chunks(request.verify));
     return { data: new ArrayBuffer(0), items: [] };
   }
 
-  #compress({ settings, items }: CompressTask): CompressTaskResult {
+  #compress({ settings, items, output: data }: CompressTask): CompressTaskResult {
     const encoder = this.#encoderFor(settings);
-    const capacityBytes = items.reduce((sum, { sizeBytes }) => sum + alignUp(sizeBytes, EROFS_BLOCK_BYTES), 0);
-    const data = new ArrayBuffer(capacityBytes);
     const output = Buffer.from(data);
     let inputBytes = 0;
     let outputBytes = 0;
@@ -111,9 +118,14 @@ export class TaskCompressor {
 
   #sourceAt(path: string): FileSource {
     if (this.#open?.path === path) return this.#open;
-    this.#open?.[Symbol.dispose]();
+    this.#close();
     this.#open = openFileSource(path);
     return this.#open;
+  }
+
+  #close(): void {
+    this.#open?.[Symbol.dispose]();
+    this.#open = undefined;
   }
 }
 

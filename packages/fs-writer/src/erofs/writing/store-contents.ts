@@ -17,7 +17,7 @@ const TASK_BYTES = 32 << 20;
  */
 export async function storeCompressed(
   contents: ContentTable,
-  options: { compression: ErofsCompression; output: string; firstBlock: number; threads: number; signal?: AbortSignal },
+  options: RunTasksOptions & { compression: ErofsCompression; output: string; firstBlock: number; threads: number },
 ): Promise<number> {
   const { output, ...rest } = options;
   const list = contents.blockContents();

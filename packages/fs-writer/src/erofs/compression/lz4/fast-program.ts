@@ -10,9 +10,9 @@ import {
   writeSequence,
 } from "./sequence.ts";
 
-/** A table of positions by hash of five bytes. */
+/** A table of the low bits of positions, which tell all within reach apart, by hash of five bytes. */
 const HASH_BITS = 13;
-const ENTRY_BYTES = 4;
+const ENTRY_BYTES = 2;
 export const FAST_TABLE_BYTES = ENTRY_BYTES << HASH_BITS;
 
 /** After this power of two of misses, every step grows by one: what does not shrink is soon behind. */
@@ -28,20 +28,19 @@ const BITS_OF_THREE_BYTES = 24n;
 function entryOf(position: Code): Code {
   const five = i64.shl(i64.load(position), i64.const(BITS_OF_THREE_BYTES));
   const hash = i64.shrU(i64.mul(five, i64.const(SPREAD)), i64.const(BigInt(64 - HASH_BITS)));
-  return i32.shl(i32.wrap(hash), c(2));
+  return i32.shl(i32.wrap(hash), c(1));
 }
 
 /** Takes the table's candidate for the bytes at `at` and puts `at` in its place. */
 function exchange({ at, match, entry }: Record<"at" | "match" | "entry", Variable>): Code {
-  return [entry.set(entryOf(at.get)), match.set(i32.load(entry.get)), i32.store(entry.get, at.get)].flat();
+  const distance = i32.and(i32.sub(at.get, i32.load16(entry.get)), c(MAX_DISTANCE));
+  return [entry.set(entryOf(at.get)), match.set(i32.sub(at.get, distance)), i32.store16(entry.get, at.get)].flat();
 }
 
-/** Leaves for `miss` where the candidate is not in reach or begins with other bytes. */
+/** Leaves for `miss` where the candidate is not between `lowest` and `at`, or begins with other bytes. */
 function expectMatch({ at, match, lowest }: Record<"at" | "match" | "lowest", Variable>, miss: string): Code {
   return [
-    leaveIf(miss, i32.gtU(lowest.get, match.get)),
-    // The table may hold `at` itself and what is behind it.
-    leaveIf(miss, i32.geU(i32.sub(i32.sub(at.get, match.get), c(1)), c(MAX_DISTANCE))),
+    leaveIf(miss, i32.geU(i32.sub(match.get, lowest.get), i32.sub(at.get, lowest.get))),
     leaveIf(miss, i32.ne(i32.load(match.get), i32.load(at.get))),
   ].flat();
 }
@@ -49,7 +48,7 @@ function expectMatch({ at, match, lowest }: Record<"at" | "match" | "lowest", Va
 /**
  * `fast(input, inputEnd, out, outEnd)`: compresses as much of the input as gives a block of at most `outEnd - out` bytes,
  * with the first match that a table of recent positions has. Returns how many bytes of input the block holds, and its
- * size. Positions in the table are below `input`, or of an earlier call for this very input.
+ * size. The table is to be zeros.
  */
 export function fastFunction(): WasmFunction {
   return encodeFunction({
@@ -86,7 +85,7 @@ export function fastFunction(): WasmFunction {
         block(
           "full",
           leaveIf("full", i32.leU(i32.sub(v.inputEnd.get, v.input.get), c(MATCH_START_LIMIT))),
-          i32.store(entryOf(v.input.get), v.input.get),
+          i32.store16(entryOf(v.input.get), v.input.get),
           loop(
             "sequence",
             v.step.set(c(1)),
@@ -111,7 +110,7 @@ export function fastFunction(): WasmFunction {
               writeSequence(v, "full"),
               leaveIf("full", i32.gtU(v.at.get, v.startEnd.get)),
               v.next.set(i32.sub(v.at.get, c(2))),
-              i32.store(entryOf(v.next.get), v.next.get),
+              i32.store16(entryOf(v.next.get), v.next.get),
               v.next.set(i32.add(v.at.get, c(1))),
               exchange(v),
               expectMatch(v, "sequence"),
