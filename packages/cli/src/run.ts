@@ -19,7 +19,7 @@ import { surroundingsOf } from "./surroundings.ts";
 export async function run(argv: readonly string[]): Promise<number> {
   const call: Call = { flags: { json: argv.includes("--json") }, parserText: "" };
   try {
-    await parserFor(call, argv).parseAsync(argv, {}, (_error, _flags, text) => void (call.parserText = text));
+    await parse(call, argv);
     if (call.command) return await execute(call.command, call.flags);
     process.stdout.write(show({ json: { text: call.parserText }, text: () => `${call.parserText}\n` }, call.flags));
     return EXIT.done;
@@ -36,6 +36,17 @@ interface Call {
   /** That answer. */
   parserText: string;
 }
+
+async function parse(call: Call, argv: readonly string[]): Promise<void> {
+  try {
+    await parserFor(call, argv).parseAsync(argv, {}, (_error, _flags, text) => void (call.parserText = text));
+  } catch (error) {
+    if (!(error instanceof Understood)) throw error;
+  }
+}
+
+/** Thrown when all is parsed: when a handler returns, yargs lays out a help text, which takes longer than parsing. */
+class Understood extends Error {}
 
 function parserFor(call: Call, argv: readonly string[]): Argv {
   const parser = globalFlags(yargs())
@@ -65,6 +76,7 @@ function parserFor(call: Call, argv: readonly string[]): Argv {
       (flags) => {
         call.command = command;
         call.flags = flags;
+        throw new Understood();
       },
     );
   }
