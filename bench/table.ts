@@ -20,6 +20,11 @@ export function printTable(rows: readonly Row[]): void {
     reach,
     ...peers.map((peer) => (peer.figures.wallSec / figures.wallSec).toFixed(1)),
   ]);
+  printColumns(headings, cells);
+}
+
+/** A table: the first column left-aligned, the others right-aligned. */
+export function printColumns(headings: readonly string[], cells: readonly (readonly string[])[]): void {
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...cells.map((row) => row[column]?.length ?? 0)),
   );

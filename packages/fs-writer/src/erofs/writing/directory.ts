@@ -10,9 +10,8 @@ const PARENT = Buffer.from("..");
 
 /** The size of a directory's data: whole blocks and what the last one uses. */
 export function directorySizeBytes(directory: PlannedNode): number {
-  let sizeBytes = 0;
-  for (const { startBytes, usedBytes } of blocksOf(entriesOf(directory))) sizeBytes = startBytes + usedBytes;
-  return sizeBytes;
+  const last = blocksOf(entriesOf(directory)).at(-1);
+  return last ? last.startBytes + last.usedBytes : 0;
 }
 
 /** A directory's data, once every node has its number. */
@@ -43,45 +42,34 @@ interface DirectoryBlock {
 }
 
 /** Entries and their names fill a block as far as they fit. */
-function* blocksOf(entries: readonly NamedNode[]): Generator<DirectoryBlock> {
-  let first = 0;
-  let usedBytes = 0;
-  let startBytes = 0;
-  for (const [index, { name }] of entries.entries()) {
+function blocksOf(entries: readonly NamedNode[]): DirectoryBlock[] {
+  const blocks: DirectoryBlock[] = [];
+  let block: DirectoryBlock = { first: 0, end: 0, startBytes: 0, usedBytes: 0 };
+  for (const { name } of entries) {
     const needBytes = DIRENT_BYTES + name.length;
-    if (usedBytes + needBytes > EROFS_BLOCK_BYTES) {
-      yield { first, end: index, startBytes, usedBytes };
-      first = index;
-      usedBytes = 0;
-      startBytes += EROFS_BLOCK_BYTES;
+    if (block.usedBytes + needBytes > EROFS_BLOCK_BYTES) {
+      blocks.push(block);
+      const { end } = block;
+      block = { first: end, end, startBytes: blocks.length * EROFS_BLOCK_BYTES, usedBytes: 0 };
     }
-    usedBytes += needBytes;
+    block.usedBytes += needBytes;
+    block.end++;
   }
-  yield { first, end: entries.length, startBytes, usedBytes };
+  blocks.push(block);
+  return blocks;
 }
 
 /** `.` and `..` stand among the names where their bytes put them: readers search by halves. */
 function entriesOf(directory: PlannedNode): NamedNode[] {
-  const dots = [
-    { name: SELF, node: directory },
-    { name: PARENT, node: directory.parent ?? directory },
-  ];
-  const { entries } = directory;
-  let before = 0;
-  while (before < entries.length && isBefore(entries[before], SELF)) before++;
-  let between = before;
-  while (between < entries.length && isBefore(entries[between], PARENT)) between++;
-  return [
-    ...entries.slice(0, before),
-    ...dots.slice(0, 1),
-    ...entries.slice(before, between),
-    ...dots.slice(1),
-    ...entries.slice(between),
-  ];
+  const entries = directory.entries.slice();
+  entries.splice(placeOf(SELF, entries), 0, { name: SELF, node: directory });
+  entries.splice(placeOf(PARENT, entries), 0, { name: PARENT, node: directory.parent ?? directory });
+  return entries;
 }
 
-function isBefore(entry: NamedNode | undefined, name: Buffer): boolean {
-  return entry !== undefined && Buffer.compare(entry.name, name) < 0;
+function placeOf(name: Buffer, entries: readonly NamedNode[]): number {
+  const place = entries.findIndex((entry) => Buffer.compare(entry.name, name) > 0);
+  return place < 0 ? entries.length : place;
 }
 
 /** Numbers of slots are exact in a double. */

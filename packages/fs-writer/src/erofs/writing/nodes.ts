@@ -101,14 +101,22 @@ function planNode(
   node: TreeNode,
   { parent, ino, mtimeClampSec }: { parent: PlannedNode | undefined; ino: number; mtimeClampSec: number },
 ): PlannedNode {
-  checkNumber(path, { uid: node.uid }, MAX_U32);
-  checkNumber(path, { gid: node.gid }, MAX_U32);
-  checkNumber(path, { mode: node.mode }, MAX_MODE);
   const mtimeSec = Math.max(0, Math.min(node.mtimeSec, mtimeClampSec));
-  checkNumber(path, { mtimeSec }, Number.MAX_SAFE_INTEGER);
+  if (!isWithin(node.uid, MAX_U32)) throw refusal(path, `a uid from 0 to ${MAX_U32}`, `${node.uid}`);
+  if (!isWithin(node.gid, MAX_U32)) throw refusal(path, `a gid from 0 to ${MAX_U32}`, `${node.gid}`);
+  if (!isWithin(node.mode, MAX_MODE)) throw refusal(path, `a mode from 0 to ${MAX_MODE}`, `${node.mode}`);
+  if (!Number.isSafeInteger(mtimeSec)) throw refusal(path, "a time in whole seconds", `${mtimeSec}`);
   return {
-    ...{ path, node, parent, entries: [], ino, mtimeSec, isExtended: false, xattrs: undefined, nid: 0 },
+    path,
+    node,
+    parent,
+    entries: [],
+    ino,
     linkCount: node.kind === "directory" ? 2 : 1,
+    mtimeSec,
+    isExtended: false,
+    xattrs: undefined,
+    nid: 0,
     sizeBytes: node.kind === "file" ? node.content.sizeBytes : 0,
     layout: EROFS_LAYOUT.flatPlain,
     union: EROFS_NULL_BLOCK,
@@ -139,9 +147,6 @@ function encodeName(path: string): Buffer {
   throw refusal(path, `a name of at most ${EROFS_NAME_MAX_BYTES} bytes`, String(name.length));
 }
 
-function checkNumber(path: string, named: Record<string, number>, max: number): void {
-  for (const [name, value] of Object.entries(named)) {
-    if (!Number.isInteger(value) || value < 0 || value > max)
-      throw refusal(path, `${name} from 0 to ${max}`, `${value}`);
-  }
+function isWithin(value: number, max: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= max;
 }

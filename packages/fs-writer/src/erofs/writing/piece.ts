@@ -48,22 +48,24 @@ export function packPieces(pieces: readonly Piece[]): PackedPieces {
   let inMemoryBytes = 0;
   const numbers = new Float64Array(pieces.length * COLUMNS);
   const digests = Buffer.allocUnsafeSlow(pieces.length * DIGEST_BYTES);
-  for (const [index, piece] of pieces.entries()) {
-    const { content, fromBytes, sizeBytes, sha256 } = piece;
-    let place: readonly [pathIndex: number, offsetBytes: number];
-    if ("bytes" in content) {
-      place = [0, inMemoryBytes];
-      inMemory.push(content.bytes.subarray(fromBytes, fromBytes + sizeBytes));
-      inMemoryBytes += sizeBytes;
-    } else {
-      const { path, offsetBytes } = content.file;
-      let pathIndex = pathIndexes.get(path);
-      if (pathIndex === undefined) pathIndexes.set(path, (pathIndex = paths.push(path) - 1));
-      place = [pathIndex, offsetBytes + fromBytes];
-    }
-    const { dataOffsetBytes, tailSizeBytes, tailOffsetBytes } = piece;
-    numbers.set([...place, sizeBytes, dataOffsetBytes, tailSizeBytes, tailOffsetBytes], index * COLUMNS);
+  const indexOf = (path: string): number => {
+    let index = pathIndexes.get(path);
+    if (index === undefined) pathIndexes.set(path, (index = paths.push(path) - 1));
+    return index;
+  };
+  let at = 0;
+  for (const [index, { content, fromBytes, sizeBytes, sha256, ...places }] of pieces.entries()) {
+    const isInMemory = "bytes" in content;
+    numbers[at++] = isInMemory ? 0 : indexOf(content.file.path);
+    numbers[at++] = isInMemory ? inMemoryBytes : content.file.offsetBytes + fromBytes;
+    numbers[at++] = sizeBytes;
+    numbers[at++] = places.dataOffsetBytes;
+    numbers[at++] = places.tailSizeBytes;
+    numbers[at++] = places.tailOffsetBytes;
     digests.write(sha256, index * DIGEST_BYTES, "hex");
+    if (!isInMemory) continue;
+    inMemory.push(content.bytes.subarray(fromBytes, fromBytes + sizeBytes));
+    inMemoryBytes += sizeBytes;
   }
   return { paths, bytes: joinUnpooled(inMemory, inMemoryBytes), numbers, digests };
 }
