@@ -2,6 +2,7 @@ import { openFileSource, type Sha256Hex } from "@cvm-build/bytes";
 import type { KeptDigests, UserspaceFacts } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { measuredCompanions } from "./companions.ts";
+import { imageFileName } from "./layouts/table.ts";
 import type { Measurements, PlatformMeasurements } from "./measurements.ts";
 import { type Bootable, imageSha256 } from "./platforms/bootable.ts";
 import type { PlatformPlaces } from "./platforms/find-platform.ts";
@@ -66,12 +67,14 @@ export function platformsOf({ measure }: Profile, places: PlatformPlaces): Promi
  * @param options.platforms none for what is not booted by itself
  */
 export function measurementsOf(
-  { output }: Profile,
+  profile: Profile,
   { sha256, platforms }: { sha256: Sha256Hex; platforms: PlatformMeasurements[] },
 ): Measurements {
+  const { imageId: id, imageVersion: version } = profile.output;
+  const file = imageFileName(profile);
   return {
     schema: "cvm-build.measurements/1",
-    image: { id: output.imageId, version: output.imageVersion, sha256 },
+    image: { id, version, ...(file !== `${id}.efi` && { file }), sha256 },
     platforms,
   };
 }

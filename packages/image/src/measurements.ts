@@ -12,7 +12,13 @@ import type {
 /** `measurements.json`: what an image's registers will be, and the events that make them. */
 export interface Measurements {
   schema: "cvm-build.measurements/1";
-  image: { id: string; version: string; sha256: Sha256Hex };
+  image: {
+    id: string;
+    version: string;
+    /** Name of the image's file, where it is not the id with `.efi`. */
+    file?: string;
+    sha256: Sha256Hex;
+  };
   platforms: PlatformMeasurements[];
 }
 

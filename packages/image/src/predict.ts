@@ -6,6 +6,7 @@ import { prepareDigestThreads } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { readStub } from "@cvm-build/rootfs";
 import { effectiveSections, readUki } from "@cvm-build/uki";
+import { bootFileNames } from "./boot-files.ts";
 import { hasSameSystem, systemKey } from "./build-key.ts";
 import { companionNames } from "./companions.ts";
 import { fetchInputs, stubPackageOf } from "./inputs.ts";
@@ -14,9 +15,11 @@ import { keptDigests } from "./kept-digests.ts";
 import { findLock, type LockPolicy, lockMissing } from "./locking.ts";
 import type { Manifest } from "./manifest.ts";
 import { type FinishedUki, measureBuild } from "./measure-build.ts";
+import { type FinishedKernel, measureKernel } from "./measure-kernel.ts";
 import type { Measurements } from "./measurements.ts";
 import { OutputDirectory } from "./output.ts";
 import type { Build } from "./pipeline.ts";
+import { startedByKernel } from "./platforms/by-kernel.ts";
 import { type PlatformChoice, selectPlatforms } from "./platforms/select.ts";
 import { type Variations, varyPlatform } from "./platforms/vary.ts";
 import { resolveAnew } from "./resolving.ts";
@@ -55,7 +58,8 @@ export interface ForesightReport {
 export async function predictImage(request: PredictRequest, surroundings: Surroundings): Promise<ForesightReport> {
   prepareDigestThreads(surroundings.workers);
   const { profile } = loadSelection(request, surroundings);
-  if (profile.output.format !== "uki") throw notBooted(profile);
+  const { format } = profile.output;
+  if (format !== "uki" && format !== "direct") throw notBooted(profile);
   const output = new OutputDirectory(profile.output.outputDirectory, profile.output.imageId);
   const artifacts = suppliedArtifacts(request.artifacts, { profile, surroundings });
   const found = findLock(profile, { surroundings, output, policy: request.lockPolicy, supplied: artifacts });
@@ -66,14 +70,35 @@ export async function predictImage(request: PredictRequest, surroundings: Surrou
   await using signers = await openImageSigners(profile, surroundings);
   using generation = output.startGeneration();
   const build = { profile, obtained, artifacts, signers, store, surroundings, generation };
-  const uki = isKnown ? await assembleAgain(build, output) : await buildAnew(build);
+  const finished =
+    format === "uki"
+      ? await (isKnown ? assembleAgain(build, output) : buildAnew(build))
+      : await finishedKernel(build, isKnown ? output.path : undefined);
   const choice = choiceOf(request, { profile, surroundings });
-  const platforms = (await selectPlatforms(choice, surroundings)).flatMap((platform) =>
-    varyPlatform(platform, request.variations ?? {}),
-  );
-  const threads = surroundings.workers;
-  const measurements = await measureBuild(uki, { profile, platforms, threads, kept: keptDigests(store) });
+  const selected = await selectPlatforms(choice, surroundings);
+  const started = "commandLine" in finished ? selected.map(startedByKernel) : selected;
+  const platforms = started.flatMap((platform) => varyPlatform(platform, request.variations ?? {}));
+  const measuring = { profile, platforms, threads: surroundings.workers, kept: keptDigests(store) };
+  const measurements = await ("commandLine" in finished
+    ? measureKernel(finished, measuring)
+    : measureBuild(finished, measuring));
   return { measurements, made: isKnown ? "last-build" : "anew" };
+}
+
+/**
+ * A kernel with its initrd, of the last build or of a new one, and the command line as it would be.
+ * @param last folder of the last build, where it has these
+ */
+async function finishedKernel(build: Build, last: string | undefined): Promise<FinishedKernel> {
+  const { imageId } = build.profile.output;
+  if (last === undefined) await (await import("./pipeline.ts")).writeSoundImage(build);
+  const folder = last ?? build.generation.directory;
+  const names = bootFileNames(imageId);
+  return {
+    path: join(folder, names.kernel),
+    initrdPath: join(folder, names.initrd),
+    commandLine: build.profile.content.kernelCommandLine.join(" "),
+  };
 }
 
 /** The whole pipeline, short of publishing. It is loaded for this alone: mostly initrd and kernel are there. */
@@ -123,7 +148,7 @@ function finishedUki({ profile, generation }: Build, manifest: Manifest): Finish
   const id = profile.output.imageId;
   return {
     path: generation.path(`${id}.efi`),
-    names: { uki: `${id}.efi`, kernel: `${id}.vmlinuz`, initrd: `${id}.initrd`, cmdline: `${id}.cmdline` },
+    names: { uki: `${id}.efi`, ...bootFileNames(id) },
     kernelPackage: manifest.kernel?.package ?? "",
     phases: profile.measure.phases ?? manifest.phases,
     registerUse: manifest.registerUse,
@@ -146,7 +171,7 @@ function choiceOf(
 function notBooted({ output }: Profile): CvmError {
   return new CvmError(
     "usage",
-    `cannot predict registers of "${output.imageId}": expected Format=uki, got ${output.format}`,
+    `cannot predict registers of "${output.imageId}": expected Format=uki or direct, got ${output.format}`,
     {
       hint: "an add-on is not booted by itself: it is among Companions= of the image that it is for",
     },

@@ -39,6 +39,11 @@ export function startOfImage(built: BuiltImage): StartOfImage {
   }
 }
 
+/** What a built image that is a kernel is started with; undefined of any other. */
+export function startedKernel(built: BuiltImage): StartOfImage["kernel"] {
+  return startKind(built) === "kernel" ? startOfKernel(built).kernel : undefined;
+}
+
 function startKind({ output }: BuiltImage): Start | undefined {
   if (output.read("manifest.json") === undefined) return "uki";
   const { format } = output.readJson<Manifest>("manifest.json").image;

@@ -89,6 +89,7 @@ function filesIn(
   contents: Contents,
   segments: readonly PlacedSegment[],
 ): Map<string, { file: PackedFile; origin: string }> {
+  if (segments.length === 0) return new Map();
   using initrd = openInitrd(contents);
   return new Map(
     segments.flatMap((segment) =>

@@ -80,7 +80,7 @@ export function choosePlatform(
   if (found) return found;
   const known = platforms.map((platform) => platform.name).join(", ");
   throw new CvmError("usage", `cannot explain "${image}": expected measurements for platform ${name ?? "any"}`, {
-    hint: known === "" ? "an add-on is not booted by itself" : `it has ${known}`,
+    hint: known === "" ? "it is not booted by itself" : `it has ${known}`,
   });
 }
 

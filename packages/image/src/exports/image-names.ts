@@ -6,6 +6,6 @@ export function imageTitle({ id, version }: Measurements["image"]): string {
 }
 
 /** Name of the image's file. One that cvm-build did not build has no version, and its file's name as id. */
-export function imageFile({ id, version }: Measurements["image"]): string {
-  return version === "" ? id : `${id}.efi`;
+export function imageFile({ id, version, file }: Measurements["image"]): string {
+  return version === "" ? id : (file ?? `${id}.efi`);
 }

@@ -4,10 +4,12 @@ import { type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
 import type { LoadedProfile } from "@cvm-build/profile";
 import { bootPhases } from "@cvm-build/rootfs";
 import { measuredCompanions } from "../companions.ts";
+import { startedKernel } from "../start-image.ts";
 import { type BuiltImage, findImage, type ImageChoice } from "../machine.ts";
 import { type NamedFile, openNamedFile } from "../named-file.ts";
 import type { Bootable } from "../platforms/bootable.ts";
 import { measureOnPlatforms } from "../platforms/measure.ts";
+import { startedByKernel } from "../platforms/by-kernel.ts";
 import { Memo } from "../platforms/memo.ts";
 import { selectPlatforms } from "../platforms/select.ts";
 import { loadSelection } from "../selection.ts";
@@ -54,13 +56,14 @@ export async function lintImage(request: LintRequest, surroundings: Surroundings
   const isElsewhere = platforms.length > 0 || variableStore !== undefined;
   const known = isElsewhere || !built ? undefined : storedReport(built, sha256);
   if (known) return loaded ? locateFindings(known, loaded.settings) : known;
-  const initrd = request.initrd === undefined ? undefined : open(request.initrd, "initrd");
-  const { commandLine } = request;
+  const kernel = built && startedKernel(built);
+  const { initrd: initrdPath = kernel?.initrdPath, commandLine = kernel?.commandLine } = request;
+  const initrd = initrdPath === undefined ? undefined : open(initrdPath, "initrd");
   const seen = readBootImage(
     { path, image },
     { ...(initrd && { initrd }), ...(commandLine !== undefined && { commandLine }) },
   );
-  const report = runRules(await subjectOf(seen, { request, loaded, surroundings }), {
+  const report = runRules(await subjectOf(seen, { request, loaded, surroundings, isByKernel: kernel !== undefined }), {
     id: basename(path),
     sha256,
   });
@@ -92,10 +95,16 @@ function isWhole(report: Partial<LintReport>): report is LintReport {
   return schema === "cvm-build.lint/1" && image !== undefined && [findings, checked, notChecked].every(Array.isArray);
 }
 
-async function subjectOf(
-  seen: SeenImage,
-  context: { request: LintRequest; loaded: LoadedProfile | undefined; surroundings: Surroundings },
-): Promise<Subject> {
+/** What is asked of an image. */
+interface LintContext {
+  request: LintRequest;
+  loaded: LoadedProfile | undefined;
+  surroundings: Surroundings;
+  /** It was built to be started by `-kernel`, whatever platforms say of UKIs. */
+  isByKernel: boolean;
+}
+
+async function subjectOf(seen: SeenImage, context: LintContext): Promise<Subject> {
   const { facts, unpacked } = seen;
   const unknown: Partial<Record<Need, string>> = { platforms: NO_PLATFORM, profile: NO_PROFILE };
   if ("problem" in unpacked) unknown.tree = unpacked.problem;
@@ -111,12 +120,13 @@ async function subjectOf(
 
 async function platformsOf(
   { path, image, initrd, commandLine, unpacked }: SeenImage,
-  { request, surroundings }: { request: LintRequest; surroundings: Surroundings },
+  { request, surroundings, isByKernel }: LintContext,
 ): Promise<Subject["platforms"]> {
   const { platforms: names, variableStore } = request;
   if (names.length === 0 && variableStore === undefined) return undefined;
   const store = variableStore === undefined ? undefined : resolve(surroundings.invocationDirectory, variableStore);
-  const platforms = await selectPlatforms({ names, variableStore: store }, surroundings);
+  const selected = await selectPlatforms({ names, variableStore: store }, surroundings);
+  const platforms = isByKernel ? selected.map(startedByKernel) : selected;
   const bootable: Bootable = {
     image,
     ...(initrd && { initrd }),
