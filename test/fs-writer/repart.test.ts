@@ -2,8 +2,9 @@ import { createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ByteSource, isSha256Hex, openFileSource, sliceSource } from "@cvm-build/bytes";
+import { type ByteSource, derivedUuid, openFileSource, sha256Hex, sliceSource } from "@cvm-build/bytes";
 import {
+  type DiskPartition,
   encodeVeritySignature,
   type FoundPartition,
   GPT_ARCHITECTURES,
@@ -15,6 +16,7 @@ import {
   readVeritySignature,
   verifyVerity,
   verityPartitionUuids,
+  writeDisk,
   writeVerity,
 } from "@cvm-build/fs-writer";
 import { keySigner, signRootHash } from "@cvm-build/uki";
@@ -28,7 +30,7 @@ const SEED = "0e1f5a3c-5b0e-4f6b-9a2d-0c3b1f2a7d11";
 describe.skipIf(!requirePeers("openssl"))("systemd of trixie", () => {
   let root: DebianRoot | undefined;
   beforeAll(() => {
-    root = debianRoot("trixie", ["systemd-repart", "systemd", "libcryptsetup12"]);
+    root = debianRoot("trixie", ["systemd-repart", "systemd-container", "systemd", "libcryptsetup12"]);
   });
 
   it("puts the same hash tree, signature and UUIDs on a disk as we do", async (context) => {
@@ -66,14 +68,38 @@ describe.skipIf(!requirePeers("openssl"))("systemd of trixie", () => {
     expect(written.rootHash).toBe(rootHash);
     expect(readFileSync(path("hash")).equals(hash.read(0, written.sizeBytes))).toBe(true);
 
-    const certificate = new X509Certificate(readFileSync(path("certificate.pem")));
-    const signer = keySigner(createPrivateKey(readFileSync(path("key.pem"))), "key.pem");
-    const ours = await signRootHash(rootHash, { signer, certificates: [certificate] });
-    expect(ours.equals(signed.signature)).toBe(true);
-    const certificateFingerprint = createHash("sha256").update(certificate.raw).digest("hex");
-    if (!isSha256Hex(certificateFingerprint)) throw new Error("expected a digest");
-    const partition = encodeVeritySignature({ rootHash, certificateFingerprint, signature: ours });
+    const partition = await signaturePartition(rootHash, folder.path);
+    expect(readVeritySignature(partition).signature.equals(signed.signature)).toBe(true);
     expect(partition.equals(signature.read(0, signature.sizeBytes))).toBe(true);
+  });
+
+  it("takes our disk for a signed one, and misses what is not there", async (context) => {
+    if (!root) return context.skip();
+    using folder = temporaryFolder();
+    const path = (name: string): string => join(folder.path, name);
+    makeKey(folder.path);
+    writeFileSync(path("data"), Buffer.alloc(65_536, "data"));
+    const verity = { output: path("hash"), algorithm: "sha256", formatVersion: 1, uuid: SEED } as const;
+    const { rootHash, sizeBytes } = await writeVerity({ path: path("data") }, { ...verity, salt: Buffer.from("salt") });
+    const signature = await signaturePartition(rootHash, folder.path);
+    const uuids = verityPartitionUuids(rootHash);
+    const signed: DiskPartition[] = [
+      { type: "usr", uuid: uuids.data, label: "usr", sizeBytes: 65_536, content: { path: path("data") } },
+      { type: "usr-verity", uuid: uuids.verity, label: "verity", sizeBytes, content: { path: path("hash") } },
+      {
+        ...{ type: "usr-verity-sig", uuid: derivedUuid(SEED, "signature"), label: "signature" },
+        ...{ sizeBytes: signature.length, content: { bytes: signature } },
+      },
+    ];
+    const validate = (partitions: DiskPartition[], protection: string): string => {
+      const output = path("disk");
+      writeDisk({ output, partitions, architecture: "x86-64", diskUuid: derivedUuid(SEED, "disk") });
+      return root!.run("usr/bin/systemd-dissect", ["--validate", `--image-policy=usr=${protection}`, output]);
+    };
+    expect(validate(signed, "signed")).toContain("OK");
+    expect(() => validate(signed.slice(0, 2), "signed")).toThrow(/denied|not.*match|polic/i);
+    expect(validate(signed.slice(0, 2), "verity")).toContain("OK");
+    expect(() => validate(signed.slice(0, 1), "verity")).toThrow(/denied|not.*match|polic/i);
   });
 
   it("knows each type of partition by the name and UUID that we have", (context) => {
@@ -99,6 +125,14 @@ function makeKey(folder: string): void {
   const files = ["-keyout", join(folder, "key.pem"), "-out", join(folder, "certificate.pem")];
   const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=verity", "-days", "30"];
   execFileSync("openssl", [...request, ...files], { stdio: "ignore" });
+}
+
+/** Contents of a signature partition, signed with the key in a folder. */
+async function signaturePartition(rootHash: string, folder: string): Promise<Buffer> {
+  const certificate = new X509Certificate(readFileSync(join(folder, "certificate.pem")));
+  const signer = keySigner(createPrivateKey(readFileSync(join(folder, "key.pem"))), "key.pem");
+  const signature = await signRootHash(rootHash, { signer, certificates: [certificate] });
+  return encodeVeritySignature({ rootHash, certificateFingerprint: sha256Hex(certificate.raw), signature });
 }
 
 /** Has systemd-repart make `disk` of `data` in a folder. */
