@@ -7,6 +7,7 @@ import * as fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { mutated } from "../fuzz.fixture.ts";
 import { convertDisk, type ConvertedDiskFormat } from "./convert.ts";
+import { dumpDisk } from "./dump.ts";
 import { sparseTar } from "./gcp/sparse-tar.ts";
 import { openDisk } from "./open.ts";
 import { COMPRESSED_BIT, Qcow2Header } from "./qcow2/format.ts";
@@ -55,6 +56,46 @@ describe("convertDisk", () => {
     expect(sha256Hex(image)).toBe(sha256);
     expect(openDisk(bytesSource(image)).format).toBe(format);
     expect(diskOf(image).subarray(0, disk.length).equals(disk)).toBe(true);
+  });
+
+  it("says in containers what disks they hold", async () => {
+    expect(dumpDisk(bytesSource(await convert(makeDisk(), "qcow2")))).toMatchInlineSnapshot(`
+      "magic = 0x514649fb
+      version = 0x3
+      backingFileOffset = 0x0
+      backingFileSize = 0x0
+      clusterBits = 0x10
+      sizeBytes = 0x90400
+      cryptMethod = 0x0
+      l1Size = 0x1
+      l1TableOffset = 0x30000
+      refcountTableOffset = 0x10000
+      refcountTableClusters = 0x1
+      snapshots = 0x0
+      snapshotsOffset = 0x0
+      "
+    `);
+    expect(dumpDisk(bytesSource(await convert(makeDisk(), "vhd")))).toMatchInlineSnapshot(`
+      "cookie = "conectix"
+      features = 0x2
+      version = 0x10000
+      dataOffset = 0xffffffffffffffff
+      timestamp = 0x0
+      creatorApplication = "qem2"
+      creatorVersion = 0x50003
+      creatorHostOs = "Wi2k"
+      originalSizeBytes = 0x100000
+      currentSizeBytes = 0x100000
+      cylinders = 0xffff
+      heads = 0x10
+      sectorsPerTrack = 0xff
+      diskType = 0x2
+      checksum = 0xffffe721
+      uniqueId = 6a6e074e903d8341af0edab58cab9ba1
+      savedState = 0x0
+      "
+    `);
+    expect(dumpDisk(bytesSource(makeDisk()))).toBe("");
   });
 
   it("makes an archive whose gzip header says nothing", async () => {

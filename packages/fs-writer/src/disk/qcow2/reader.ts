@@ -48,7 +48,7 @@ class Qcow2Disk implements ByteSource {
   #inflated: { offsetBytes: number; bytes: Buffer } | undefined;
 
   constructor(source: ByteSource) {
-    const header = readHeader(source);
+    const header = readQcow2Header(source);
     this.#source = source;
     this.sizeBytes = Number(header.sizeBytes);
     this.#clusterBits = header.clusterBits;
@@ -172,7 +172,11 @@ function inflateCluster(bytes: Buffer, place: { offsetBytes: number; clusterByte
   return cluster;
 }
 
-function readHeader(source: ByteSource): Qcow2Header {
+/**
+ * Reads the header of an image whose disk can be read here.
+ * @throws FormatError
+ */
+export function readQcow2Header(source: ByteSource): Qcow2Header {
   const header = Qcow2Header.decode(source.read(0, Math.min(source.sizeBytes, Qcow2Header.sizeBytes)));
   const refuse = (field: string, expectation: string) =>
     new FormatError({ record: "Qcow2Header", field }, `expected ${expectation}`, {

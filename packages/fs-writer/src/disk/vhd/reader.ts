@@ -13,6 +13,14 @@ export function isVhd(source: ByteSource): boolean {
  * @see Microsoft, Virtual Hard Disk Image Format Specification 1.0
  */
 export function openVhd(source: ByteSource): ByteSource {
+  return sliceSource(source, 0, Number(readVhdFooter(source).currentSizeBytes));
+}
+
+/**
+ * Reads and checks the footer of a fixed VHD.
+ * @throws FormatError
+ */
+export function readVhdFooter(source: ByteSource): VhdFooter {
   const offsetBytes = Math.max(0, source.sizeBytes - VhdFooter.sizeBytes);
   const bytes = source.read(offsetBytes, Math.min(source.sizeBytes, VhdFooter.sizeBytes));
   const footer = VhdFooter.decode(bytes);
@@ -27,5 +35,5 @@ export function openVhd(source: ByteSource): ByteSource {
   if (footer.currentSizeBytes > BigInt(offsetBytes)) {
     throw refuse("currentSizeBytes", `at most ${offsetBytes}, got ${footer.currentSizeBytes}`);
   }
-  return sliceSource(source, 0, Number(footer.currentSizeBytes));
+  return footer;
 }
