@@ -4,6 +4,7 @@ import { borrowedChunksOf, CvmError, finishSha256, FormatError, writeFully } fro
 import { readContent, type Segment, segmentSource } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
+import { type BootFileNames, bootFileNames } from "./boot-file-names.ts";
 import type { FileDigest, Generation } from "./output.ts";
 
 /** What a kernel is started with, as files of their own. */
@@ -13,18 +14,6 @@ export interface BootFiles {
   kernel: NonNullable<Rootfs["kernel"]>;
   kernelImage: Buffer;
   kernelCommandLine: string;
-}
-
-/** Names of what a kernel is started with. */
-export interface BootFileNames {
-  kernel: string;
-  initrd: string;
-  cmdline: string;
-}
-
-/** What the files of an image are called. */
-export function bootFileNames(imageId: string): BootFileNames {
-  return { kernel: `${imageId}.vmlinuz`, initrd: `${imageId}.initrd`, cmdline: `${imageId}.cmdline` };
 }
 
 /**

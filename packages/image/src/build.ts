@@ -1,5 +1,6 @@
 import type { Profile } from "@cvm-build/profile";
 import { buildKey, isUpToDate, rememberBuild, systemKey } from "./build-key.ts";
+import { type Launch, launchesOf } from "./layouts/launch-script.ts";
 import { layoutOf } from "./layouts/table.ts";
 import { LINT_FILE, type LintReport } from "./lint/finding.ts";
 import { locateFindings } from "./lint/locate.ts";
@@ -34,6 +35,8 @@ export interface BuildReport {
   measurements: Measurements;
   /** What the host can still influence; absent of what is not booted by itself. */
   lint?: LintReport;
+  /** Ways to start an image that QEMU hands to firmware. */
+  launch?: Launch[];
 }
 
 /**
@@ -53,15 +56,16 @@ export async function buildImage(request: BuildRequest, surroundings: Surroundin
           throw explainWriteFailure(error);
         },
       );
+  const manifest = output.readJson<Manifest>("manifest.json");
+  const { start } = layoutOf(profile);
   return {
     directory: output.path,
     upToDate: isCurrent,
     lock: obtained.origin,
-    manifest: output.readJson<Manifest>("manifest.json"),
+    manifest,
     measurements: output.readJson<Measurements>("measurements.json"),
-    ...(layoutOf(profile).start !== undefined && {
-      lint: locateFindings(output.readJson<LintReport>(LINT_FILE), settings),
-    }),
+    ...(start !== undefined && { lint: locateFindings(output.readJson<LintReport>(LINT_FILE), settings) }),
+    ...(start === "kernel" && { launch: launchesOf(output.imageId, manifest.image.kernelCommandLine) }),
   };
 }
 

@@ -6,7 +6,7 @@ import { prepareDigestThreads } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
 import { readStub } from "@cvm-build/rootfs";
 import { effectiveSections, readUki } from "@cvm-build/uki";
-import { bootFileNames } from "./boot-files.ts";
+import { bootFileNames } from "./boot-file-names.ts";
 import { hasSameSystem, systemKey } from "./build-key.ts";
 import { companionNames } from "./companions.ts";
 import { fetchInputs, stubPackageOf } from "./inputs.ts";

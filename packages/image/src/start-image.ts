@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 import type { ImageBoot } from "@cvm-build/vm";
-import { bootFileNames } from "./boot-files.ts";
+import { bootFileNames } from "./boot-file-names.ts";
 import { companionsBeside } from "./companions.ts";
 import { DISK_SUFFIXES, TABLE_SUFFIX } from "./layouts/boot-disk.ts";
 import type { Start } from "./layouts/layout.ts";

@@ -11,13 +11,14 @@ const SCRIPT_LINES_SHOWN = 12;
 
 /** What a build left, ending in the registers. */
 export function renderBuild(report: BuildReport, painter: Painter): string {
-  const { manifest, measurements, lint } = report;
+  const { manifest, measurements, lint, launch, directory } = report;
   return [
     renderFacts(report, painter),
     renderScripts(report, painter),
     renderLosses(report, painter),
     ...(lint ? [renderLintBriefly(lint, painter)] : []),
     ...manifest.image.notices.map((notice) => `${painter("yellow", "notice:")} ${notice}\n`),
+    ...(launch ? [renderLaunches(launch, { directory, painter })] : []),
     "\n",
     ...measurements.platforms.map((platform) => renderPlatform(platform, painter)),
   ].join("");
@@ -63,6 +64,18 @@ function renderLosses({ manifest }: BuildReport, painter: Painter): string {
     .map(
       ({ path, xattr }) => `${painter("yellow", "lost:")} ${xattr} of ${path}: a cpio carries no extended attributes\n`,
     )
+    .join("");
+}
+
+/** Each way to start the image: its script, and what that runs. */
+function renderLaunches(
+  launches: NonNullable<BuildReport["launch"]>,
+  { directory, painter }: { directory: string; painter: Painter },
+): string {
+  return launches
+    .map(({ file, title, needs, command }) => {
+      return `\n${painter("bold", `sh ${shortPath(directory)}/${file}`)}  ${title}; needs ${needs}\n  ${command}\n`;
+    })
     .join("");
 }
 

@@ -1,4 +1,4 @@
-import type { BootFileNames } from "../boot-files.ts";
+import { type BootFileNames, bootFileNames } from "../boot-file-names.ts";
 
 /** What is started. */
 export interface LaunchedImage {
@@ -88,6 +88,29 @@ export const LAUNCH_WAYS = {
 
 /** What is the same of all: no device that nobody asked for, and no option ROM, which firmware would measure. */
 const COMMON = "-nodefaults -no-user-config -display none -serial mon:stdio -no-reboot";
+
+/** A way to start an image that was built for `-kernel`, as it is shown. */
+export interface Launch {
+  /** Name of its script in the output directory. */
+  file: string;
+  title: string;
+  needs: string;
+  proof: string;
+  /** QEMU's command line in the image's folder, with the script's variables. */
+  command: string;
+}
+
+/** Every way to start an image. */
+export function launchesOf(imageId: string, commandLine: string): Launch[] {
+  const image = { names: bootFileNames(imageId), commandLine };
+  return Object.values(LAUNCH_WAYS).map((way) => ({
+    file: `${imageId}${way.suffix}`,
+    title: way.title,
+    needs: way.needs,
+    proof: way.proof,
+    command: ["qemu-system-x86_64", ...launchOptions(way, image)].join(" "),
+  }));
+}
 
 /**
  * A script that starts QEMU with an image, from wherever it is called. Arguments of the script are further ones of QEMU.
