@@ -2,7 +2,6 @@ import { basename, relative } from "node:path";
 import { CvmError, FormatError } from "@cvm-build/bytes";
 import type { Profile } from "@cvm-build/profile";
 import { openBarePackage, type PackageIndex } from "@cvm-build/resolver";
-import { readDebControl } from "@cvm-build/rootfs";
 import { fileDigest } from "./output.ts";
 import { localName, packageFiles } from "./request-digest.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -44,6 +43,7 @@ export async function openLocalPackages(
 async function openLocalPackage(path: string, repository: string): Promise<PackageIndex> {
   try {
     const { sizeBytes, sha256 } = fileDigest(path);
+    const { readDebControl } = await import("@cvm-build/rootfs");
     return openBarePackage(await readDebControl(path), { repository, path: basename(path), sizeBytes, sha256 });
   } catch (cause) {
     const isUnreadable = cause instanceof Error && "syscall" in cause;

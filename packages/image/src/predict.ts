@@ -1,18 +1,17 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { bytesSource, CvmError, openFileSource } from "@cvm-build/bytes";
-import { readContent } from "@cvm-build/fs-writer";
 import { prepareDigestThreads } from "@cvm-build/measure";
 import type { Profile } from "@cvm-build/profile";
-import { readStub } from "@cvm-build/rootfs";
 import { effectiveSections, readUki } from "@cvm-build/uki";
+import { assembleSigned } from "./assemble-signed.ts";
 import { bootFileNames } from "./boot-file-names.ts";
 import { hasSameSystem, systemKey } from "./build-key.ts";
 import { companionNames } from "./companions.ts";
-import { fetchInputs, stubPackageOf } from "./inputs.ts";
 import { suppliedArtifacts } from "./local-inputs.ts";
 import { keptDigests } from "./kept-digests.ts";
-import { findLock, type LockPolicy, lockMissing } from "./locking.ts";
+import { obtainStub } from "./kept-stub.ts";
+import { findLock, type LockPolicy, lockMissing, type ObtainedLock } from "./locking.ts";
 import type { Manifest } from "./manifest.ts";
 import { type FinishedUki, measureBuild } from "./measure-build.ts";
 import { type FinishedKernel, measureKernel } from "./measure-kernel.ts";
@@ -22,12 +21,11 @@ import type { Build } from "./pipeline.ts";
 import { startedByKernel } from "./platforms/by-kernel.ts";
 import { type PlatformChoice, selectPlatforms } from "./platforms/select.ts";
 import { type Variations, varyPlatform } from "./platforms/vary.ts";
-import { resolveAnew } from "./resolving.ts";
+import type { resolveAnew } from "./resolving.ts";
 import { loadSelection } from "./selection.ts";
 import { openImageSigners } from "./signing.ts";
 import { storeOf } from "./store.ts";
 import type { ProfileSelection, Surroundings } from "./surroundings.ts";
-import { assembleSigned } from "./uki-image.ts";
 import { planUki } from "./uki-plan.ts";
 
 /** A profile whose registers are asked for. */
@@ -65,7 +63,7 @@ export async function predictImage(request: PredictRequest, surroundings: Surrou
   const found = findLock(profile, { surroundings, output, policy: request.lockPolicy, supplied: artifacts });
   if (!found && request.lockPolicy.locked) throw lockMissing(profile, surroundings);
   const store = storeOf(surroundings);
-  const obtained = found ?? (await resolveAnew(profile, { store, surroundings, artifacts }));
+  const obtained = found ?? (await obtainAnew(profile, { store, surroundings, artifacts }));
   const isKnown = hasSameSystem(output, systemKey(profile, obtained));
   await using signers = await openImageSigners(profile, surroundings);
   using generation = output.startGeneration();
@@ -75,7 +73,7 @@ export async function predictImage(request: PredictRequest, surroundings: Surrou
       ? await (isKnown ? assembleAgain(build, output) : buildAnew(build))
       : await finishedKernel(build, isKnown ? output.path : undefined);
   const choice = choiceOf(request, { profile, surroundings });
-  const selected = await selectPlatforms(choice, surroundings);
+  const selected = await selectPlatforms(choice, { ...surroundings, cache: store });
   const started = "commandLine" in finished ? selected.map(startedByKernel) : selected;
   const platforms = started.flatMap((platform) => varyPlatform(platform, request.variations ?? {}));
   const measuring = { profile, platforms, threads: surroundings.workers, kept: keptDigests(store) };
@@ -101,6 +99,12 @@ async function finishedKernel(build: Build, last: string | undefined): Promise<F
   };
 }
 
+/** A lock that is not written. It is loaded for this alone: mostly there is one. */
+async function obtainAnew(...request: Parameters<typeof resolveAnew>): Promise<ObtainedLock> {
+  const { resolveAnew } = await import("./resolving.ts");
+  return resolveAnew(...request);
+}
+
 /** The whole pipeline, short of publishing. It is loaded for this alone: mostly initrd and kernel are there. */
 async function buildAnew(build: Build): Promise<FinishedUki> {
   const { writeSoundImage } = await import("./pipeline.ts");
@@ -111,16 +115,10 @@ async function buildAnew(build: Build): Promise<FinishedUki> {
 
 /** A UKI of the last build's kernel and initrd. */
 async function assembleAgain(build: Build, output: OutputDirectory): Promise<FinishedUki> {
-  const { profile, signers, generation, surroundings, store } = build;
+  const { profile, signers, generation, surroundings } = build;
   const manifest = output.readJson<Manifest>("manifest.json");
   const finished = finishedUki(build, manifest);
   const { names, phases } = finished;
-  const stub = await readStub(await fetchStub(build), {
-    cache: store,
-    workers: 1,
-    report: surroundings.report,
-    kind: "linux",
-  });
   using files = new DisposableStack();
   const initrd = files.use(openFileSource(join(output.path, names.initrd)));
   const last = files.use(openFileSource(join(output.path, names.uki)));
@@ -128,7 +126,7 @@ async function assembleAgain(build: Build, output: OutputDirectory): Promise<Fin
     ...{ profile, initrd, signers },
     osRelease: effectiveSections(readUki(last)).get(".osrel")?.content ?? bytesSource(Buffer.alloc(0)),
     kernel: { image: readFileSync(join(output.path, names.kernel)), release: manifest.kernel?.release ?? "" },
-    stub: readContent(stub.content),
+    stub: await obtainStub(build),
   });
   const { banks } = profile.measure;
   await assembleSigned(finished.path, { plan, signers, banks, phases: [...phases], threads: surroundings.workers });
@@ -136,12 +134,6 @@ async function assembleAgain(build: Build, output: OutputDirectory): Promise<Fin
     generation.write(name, readFileSync(path));
   }
   return finished;
-}
-
-async function fetchStub(build: Build) {
-  const { lock } = build.obtained;
-  const packages = lock.packages.filter(({ role }) => role === "stub");
-  return stubPackageOf(await fetchInputs({ ...build, lock: { ...lock, packages, artifacts: [] } }));
 }
 
 function finishedUki({ profile, generation }: Build, manifest: Manifest): FinishedUki {

@@ -7,22 +7,29 @@ export const PROGRAM_VERSION = "0.1.0";
 
 const PACKAGES = join(import.meta.dirname, "../..");
 
+let fingerprint: Sha256Hex | undefined;
+
 /**
  * Tells one state of cvm-build's own code from another, by the sizes and times of its files: an image is up to date
- * only for the program that built it. Never part of an output.
+ * only for the program that built it. Never part of an output. Taken once: code that is loaded stays as it is.
  */
 export function programFingerprint(): Sha256Hex {
-  const lines = readdirSync(PACKAGES)
-    .sort()
-    .flatMap((name) => {
-      const source = join(PACKAGES, name, "src");
-      return readdirSync(source, { recursive: true, encoding: "utf8" })
-        .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
-        .sort()
-        .map((file) => {
-          const { size, mtimeMs } = statSync(join(source, file));
-          return `${name}/${file} ${size} ${mtimeMs}`;
-        });
-    });
-  return sha256Hex(lines.join("\n"));
+  fingerprint ??= sha256Hex(
+    readdirSync(PACKAGES)
+      .flatMap((name) => stampsBelow(`${PACKAGES}/${name}/src`))
+      .sort()
+      .join("\n"),
+  );
+  return fingerprint;
+}
+
+/** By hand, which takes half as long as `readdirSync` with all that is below. */
+function stampsBelow(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return stampsBelow(path);
+    if (!entry.name.endsWith(".ts") || entry.name.endsWith(".test.ts")) return [];
+    const { size, mtimeMs } = statSync(path);
+    return [`${path.slice(PACKAGES.length)} ${size} ${mtimeMs}`];
+  });
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { type HashAlgorithm, openFileSource } from "@cvm-build/bytes";
+import { type ByteSource, bytesSource, openFileSource } from "@cvm-build/bytes";
 import { type Content, readContent, type Segment } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
-import { signPe } from "@cvm-build/uki";
+import { assembleSigned } from "./assemble-signed.ts";
 import type { BootFileNames } from "./boot-file-names.ts";
 import { writeBootFiles } from "./boot-files.ts";
 import { companionNames } from "./companions.ts";
@@ -11,8 +11,7 @@ import { imageFileName } from "./layouts/table.ts";
 import type { Generation } from "./output.ts";
 import { variableStoreName } from "./variable-store-file.ts";
 import type { ImageSigners } from "./signing.ts";
-import { assemblePlan, osReleaseOf, planUki, type UkiPlan } from "./uki-plan.ts";
-import { checkUkiPolicies, signUkiPolicies } from "./uki-policies.ts";
+import { planUki } from "./uki-plan.ts";
 
 /** The files of an image that boot, as they were written. */
 export interface WrittenUki {
@@ -85,17 +84,8 @@ export function withArguments(profile: Profile, more: readonly string[]): Profil
   return { ...profile, content: { ...content, kernelCommandLine: [...content.kernelCommandLine, ...more] } };
 }
 
-/** Assembles a UKI, puts policies for it into it, and signs it. */
-export async function assembleSigned(
-  path: string,
-  build: { plan: UkiPlan; signers: ImageSigners; banks: readonly HashAlgorithm[]; phases: string[]; threads: number },
-): Promise<void> {
-  const { plan, signers, ...measured } = build;
-  assemblePlan(plan, { policies: [], output: path });
-  if (signers.pcr.length > 0) {
-    const policies = await signUkiPolicies(path, { ...measured, ...plan, signers: signers.pcr });
-    assemblePlan(plan, { policies: policies.map((signed) => signed?.json), output: path });
-    await checkUkiPolicies(path, { ...measured, policies });
-  }
-  if (signers.secureBoot) await signPe({ image: path, output: path, ...signers.secureBoot });
+/** What the image says of itself; empty where it says nothing. */
+function osReleaseOf({ tree }: Rootfs): ByteSource {
+  const file = tree.follow("/etc/os-release");
+  return bytesSource(file?.kind === "file" ? readContent(file.content) : Buffer.alloc(0));
 }

@@ -1,8 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type ByteSource, bytesSource } from "@cvm-build/bytes";
-import { readContent } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
-import type { Rootfs } from "@cvm-build/rootfs";
 import { fileSections } from "./file-sections.ts";
 import { assembleUki, type SectionInput, SECTION_NAMES, type SectionName } from "@cvm-build/uki";
 import type { ImageSigners } from "./signing.ts";
@@ -103,12 +101,6 @@ function inputsOf(sections: Sections): SectionInput[] {
 /** The public key that the guest trusts policies of. */
 function policyKey({ pcr: [signer] }: ImageSigners): Sections {
   return signer ? { ".pcrpkey": textSource(String(signer.publicKey.export({ type: "spki", format: "pem" }))) } : {};
-}
-
-/** What the image says of itself; empty where it says nothing. */
-export function osReleaseOf({ tree }: Rootfs): ByteSource {
-  const file = tree.follow("/etc/os-release");
-  return bytesSource(file?.kind === "file" ? readContent(file.content) : Buffer.alloc(0));
 }
 
 function textSource(text: string): ByteSource {

@@ -1,14 +1,22 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { compareCodeUnits, CvmError } from "@cvm-build/bytes";
+import { compactCanonicalJson, compareCodeUnits, CvmError, sha256Hex } from "@cvm-build/bytes";
+import type { DerivedCache } from "@cvm-build/fs-writer";
 import { parsePlatform, type PlatformDeclaration } from "@cvm-build/profile";
+import { programFingerprint } from "../program.ts";
 import type { Surroundings } from "../surroundings.ts";
 
 /** Beside `profiles/`, and among what cvm-build brings. */
 const FOLDER = "platforms";
 
 /** Where platforms are: the project's own come first. */
-export type PlatformPlaces = Pick<Surroundings, "directory" | "configsDirectory">;
+export interface PlatformPlaces extends Pick<Surroundings, "directory" | "configsDirectory"> {
+  /** Keeps what their files say, for callers in a hurry: the libraries that read YAML take longer to load than to run. */
+  cache?: DerivedCache;
+}
+
+/** Of derived objects. */
+const KIND = "platforms";
 
 /**
  * Reads a platform: the project's own, or one that cvm-build brings.
@@ -16,7 +24,7 @@ export type PlatformPlaces = Pick<Surroundings, "directory" | "configsDirectory"
  */
 export function findPlatform(name: string, places: PlatformPlaces): PlatformDeclaration {
   const path = platformPath(name, places);
-  if (path !== undefined) return parsePlatform(readFileSync(path, "utf8"), path);
+  if (path !== undefined) return readPlatformFile(path, places.cache);
   throw new CvmError(
     "usage",
     `cannot find platform "${name}": expected ${FOLDER}/${name}.yaml, or one of cvm-build's own`,
@@ -24,6 +32,18 @@ export function findPlatform(name: string, places: PlatformPlaces): PlatformDecl
       hint: `there are ${platformNames(places).join(", ")}`,
     },
   );
+}
+
+function readPlatformFile(path: string, cache: DerivedCache | undefined): PlatformDeclaration {
+  const text = readFileSync(path, "utf8");
+  if (!cache) return parsePlatform(text, path);
+  const key = sha256Hex(compactCanonicalJson({ program: programFingerprint(), path, text }));
+  const known = cache.lookup(KIND, key);
+  if (known) return known.meta as PlatformDeclaration;
+  const declaration = parsePlatform(text, path);
+  const temporaryPath = cache.reserve();
+  cache.commit(KIND, key, { temporaryPath, sizeBytes: 0, sha256: sha256Hex(""), meta: declaration });
+  return declaration;
 }
 
 /** Where a platform is declared, or undefined where it is not. */

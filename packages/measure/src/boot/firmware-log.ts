@@ -1,4 +1,4 @@
-import { type ByteSource, CvmError } from "@cvm-build/bytes";
+import { assert, type ByteSource, CvmError } from "@cvm-build/bytes";
 import { authenticodeRanges, judgeImage, type ImageVerdict, type Signature } from "@cvm-build/uki";
 import type { DigestPart } from "../digest-stream.ts";
 import type { Draft } from "../draft.ts";
@@ -6,7 +6,7 @@ import type { EventSource } from "../event.ts";
 import { addAuthority, addSecureBootVariables, isSecureBootOn } from "../secure-boot-variables.ts";
 import { ACTIONS } from "./actions.ts";
 import type { Boot } from "./boot.ts";
-import { gptEventData } from "./gpt.ts";
+import type { gptEventData } from "./gpt.ts";
 
 /** Where firmware looks for what a removable medium starts. @see UEFI Specification 2.10, 3.5.1.1 */
 export const REMOVABLE_MEDIA_PATH = "/EFI/BOOT/BOOTX64.EFI";
@@ -34,12 +34,15 @@ export interface LoadedImage {
 export class FirmwareLog {
   readonly #draft: Draft;
   readonly #boot: Boot;
+  readonly #gptEventData: typeof gptEventData | undefined;
   readonly #authorities = new Set<string>();
   #isDiskMeasured = false;
 
-  constructor(draft: Draft, boot: Boot) {
+  /** @param options.gptEventData where the boot has a partition table: few do, and what reads it is large */
+  constructor(draft: Draft, options: { boot: Boot; gptEventData: typeof gptEventData | undefined }) {
     this.#draft = draft;
-    this.#boot = boot;
+    this.#boot = options.boot;
+    this.#gptEventData = options.gptEventData;
   }
 
   /** Whether firmware starts only what is signed. */
@@ -103,9 +106,10 @@ export class FirmwareLog {
   #addDisk(): void {
     const gpt = this.#boot.disk?.gpt;
     if (this.#isDiskMeasured || gpt === undefined || gpt === "none") return;
+    assert(this.#gptEventData, "what reads a partition table is loaded where there is one");
     this.#isDiskMeasured = true;
     const source = { constant: "partition table" };
-    const digest = gptEventData(gpt);
+    const digest = this.#gptEventData(gpt);
     this.#draft.add({ pcr: 5, type: "EV_EFI_GPT_EVENT", label: "partition table", source, digest });
   }
 

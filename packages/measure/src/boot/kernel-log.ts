@@ -42,7 +42,7 @@ export function addKernel(path: KernelPath, log: BootDraft): Unmeasured[] {
   const options = refusal === undefined ? loadOptions(path, log) : "";
   if (options !== "") addLoadOptions(draft, options, { constant: "-append" });
   if (path.initrd && path.initrd.sizeBytes > 0) {
-    const digest = draft.hash([{ offsetBytes: 0, sizeBytes: path.initrd.sizeBytes }]);
+    const digest = draft.hash([{ offsetBytes: 0, sizeBytes: path.initrd.sizeBytes }], { recurs: true });
     draft.add({ pcr: 9, type: "EV_EVENT_TAG", label: "Linux initrd", source: { constant: "-initrd" }, digest });
   }
   return unmeasured;

@@ -42,7 +42,9 @@ export async function predictBoot(boot: Boot): Promise<Prediction> {
   const draft = new Draft();
   const open = new OpenRegisters();
   leavePlatformOpen(open, boot);
-  const firmware = new FirmwareLog(draft, boot);
+  const hasGpt = boot.disk?.gpt instanceof Uint8Array;
+  const { gptEventData } = hasGpt ? await import("./gpt.ts") : {};
+  const firmware = new FirmwareLog(draft, { boot, gptEventData });
   firmware.addVariables();
   const outcome = addPath(boot.path, { draft, open, firmware, boot });
   firmware.addExit();
