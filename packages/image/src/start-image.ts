@@ -46,8 +46,11 @@ export function startedKernel(built: BuiltImage): StartOfImage["kernel"] {
 
 function startKind({ output }: BuiltImage): Start | undefined {
   if (output.read("manifest.json") === undefined) return "uki";
-  const { format } = output.readJson<Manifest>("manifest.json").image;
-  return LAYOUTS[format].start;
+  const { image, outputs } = output.readJson<Manifest>("manifest.json");
+  const { start } = LAYOUTS[image.format];
+  // A UKI whose file system does not travel inside of it is on a disk as well.
+  const isOnDisk = outputs.some(({ name }) => name === `${image.id}${TABLE_SUFFIX}`);
+  return start === "uki" && isOnDisk ? "disk" : start;
 }
 
 /** The machine reads the raw disk and does not write to it. */

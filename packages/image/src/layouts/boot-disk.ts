@@ -84,6 +84,23 @@ export async function writeBootDisk(request: BootDiskRequest): Promise<WrittenBo
   }
 }
 
+/** An empty partition that becomes the encrypted disk for data at the first boot. */
+export function dataPartition({ disk, storage, output }: Profile): DiskPartition[] {
+  const { dataPartitionBytes: sizeBytes } = disk;
+  const { dataDisk } = storage;
+  if (sizeBytes === undefined || dataDisk === undefined) return [];
+  const isNamed = dataDisk.by === "partlabel";
+  return [
+    {
+      type: "linux-generic",
+      uuid: isNamed ? derivedUuid(output.seed, "data") : dataDisk.name,
+      label: isNamed ? dataDisk.name : `${output.imageId.slice(0, 30)}-data`,
+      sizeBytes,
+      flags: ["no-auto"],
+    },
+  ];
+}
+
 /** What of a disk does not follow from its partitions. The size fits every format, so that all have one partition table. */
 function diskOptions({ output, distribution }: Profile) {
   const multiples = output.diskFormats.map((format) => (format === "raw" ? SECTOR_BYTES : DISK_SIZE_MULTIPLES[format]));
@@ -97,7 +114,7 @@ function diskOptions({ output, distribution }: Profile) {
 async function espPartition({ profile, uki, espFiles, folder }: BootDiskRequest): Promise<DiskPartition> {
   const { output, disk, content, distribution } = profile;
   const path = join(folder, "esp.vfat");
-  const files = new Map([
+  const files = new Map<string, string>([
     [REMOVABLE_MEDIA[distribution.architecture], uki],
     ...companionsBeside(uki).map(({ espPath, hostPath }) => [`/${espPath}`, hostPath] as const),
     ...(espFiles ?? []),

@@ -1,4 +1,3 @@
-import { packSegments } from "@cvm-build/fs-writer";
 import { writeBootFiles } from "../boot-files.ts";
 import type { Inputs } from "../inputs.ts";
 import { lintKernel } from "../lint/lint-kernel.ts";
@@ -6,25 +5,18 @@ import { platformsOf } from "../measure-build.ts";
 import { measureKernel } from "../measure-kernel.ts";
 import type { Build } from "../pipeline.ts";
 import { startedByKernel } from "../platforms/by-kernel.ts";
+import { packInitrd } from "./initrd.ts";
 import { formatLaunchScript, LAUNCH_WAYS } from "./launch-script.ts";
 import type { MadeImage } from "./layout.ts";
 import { assembleTree } from "./tree.ts";
 
 /** Makes a kernel, an initrd with the whole root file system, a command line, and a script for each way to start them. */
 export async function makeDirect(build: Build, inputs: Inputs): Promise<MadeImage> {
-  const { profile, store, surroundings, generation } = build;
-  const { workers, report, signal } = surroundings;
-  const { imageId, compressOutput, compressLevel } = profile.output;
+  const { profile, surroundings, generation } = build;
+  const { imageId } = profile.output;
   const platforms = (await platformsOf(profile, surroundings)).map(startedByKernel);
   const rootfs = await assembleTree(build, inputs);
-  const packed = await packSegments(rootfs.tree, {
-    cache: store,
-    threads: workers,
-    compression: { algorithm: compressOutput, level: compressLevel },
-    mtimeClampSec: profile.content.sourceDateEpochSec,
-    report,
-  });
-  signal?.throwIfAborted();
+  const packed = await packInitrd(rootfs.tree, build);
   const { names, kernelCommandLine } = writeBootFiles({ profile, rootfs, segments: packed.segments, generation });
   const scripts = Object.values(LAUNCH_WAYS).map((way) => {
     const name = `${imageId}${way.suffix}`;
@@ -37,7 +29,7 @@ export async function makeDirect(build: Build, inputs: Inputs): Promise<MadeImag
       initrdPath: generation.path(names.initrd),
       commandLine: kernelCommandLine,
     },
-    { profile, platforms, threads: workers },
+    { profile, platforms, threads: surroundings.workers },
   );
   return {
     ...{ rootfs, packed, measurements, artifacts: inputs.artifacts },

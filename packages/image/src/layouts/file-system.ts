@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { derivedUuid, type Guid, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
+import { CvmError, derivedUuid, type Guid, type Sha256Hex, sha256Hex } from "@cvm-build/bytes";
 import {
   type DiskPartition,
   encodeVeritySignature,
@@ -14,7 +14,7 @@ import {
 } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import { signRootHash } from "@cvm-build/uki";
-import type { CertifiedSigner } from "../signing.ts";
+import type { CertifiedSigner, ImageSigners } from "../signing.ts";
 import type { Surroundings } from "../surroundings.ts";
 
 /** What the manifest says of a file system that is verified block by block. */
@@ -53,8 +53,8 @@ export interface FileSystemRequest {
   tree: "root" | "usr";
   /** Where its files are put, which stay the caller's to remove. */
   folder: string;
-  /** Signs the root hash. */
-  signer?: CertifiedSigner | undefined;
+  /** One of them signs the root hash, where it is there. */
+  signers: Pick<ImageSigners, "verity">;
   surroundings: Surroundings;
 }
 
@@ -67,7 +67,7 @@ export const VERITY_FORMAT = 1;
  * @throws CvmError as `writeErofs` and `writeVerity`; `signer`
  */
 export async function writeFileSystem(content: FileTree, request: FileSystemRequest): Promise<VerifiedFileSystem> {
-  const { profile, tree, folder, signer, surroundings } = request;
+  const { profile, tree, folder, signers, surroundings } = request;
   const { seed } = profile.output;
   const { workers, report, signal } = surroundings;
   const { chunkSizeBytes, verityAlgorithm: algorithm } = profile.disk;
@@ -112,8 +112,20 @@ export async function writeFileSystem(content: FileTree, request: FileSystemRequ
       dataUuid: uuids.data,
       hashUuid: uuids.verity,
     },
-    ...(signer && { signature: await sign(verity.rootHash, signer) }),
+    ...(signers.verity && { signature: await sign(verity.rootHash, signers.verity) }),
   };
+}
+
+/**
+ * Refuses a bootable image whose file system nothing verifies.
+ * @throws CvmError `setting`
+ */
+export function checkVerified({ output, validation }: Profile): void {
+  if (validation.verity !== "none") return;
+  const expectation = "expected a file system that is verified, got Validation.Verity=none";
+  throw new CvmError("setting", `cannot build ${output.format} "${output.imageId}": ${expectation}`, {
+    hint: "without a root hash in what is measured no register would say what the file system holds",
+  });
 }
 
 /** The partitions that hold it: data, hash tree, and the signature where there is one. */

@@ -43,7 +43,12 @@ export const LAYOUTS = {
     start: "disk",
     make: async (...build) => (await import("./disk.ts")).makeDisk(...build),
   },
-  initoverlay: { suffix: () => ".efi", stub: "linux", start: "uki", make: notYet },
+  initoverlay: {
+    suffix: () => ".efi",
+    stub: "linux",
+    start: "uki",
+    make: async (...build) => (await import("./init-overlay.ts")).makeInitOverlay(...build),
+  },
   pmem: { suffix: () => ".erofs", stub: undefined, start: "memory", make: notYet },
   sysext: { suffix: () => ".raw", stub: undefined, start: undefined, make: notYet },
   confext: { suffix: () => ".raw", stub: undefined, start: undefined, make: notYet },

@@ -3,6 +3,7 @@ import { assembleRootfs, type Rootfs } from "@cvm-build/rootfs";
 import type { Inputs } from "../inputs.ts";
 import { measurementsOf } from "../measure-build.ts";
 import type { Build } from "../pipeline.ts";
+import { rootfsTools } from "./initrd.ts";
 import type { MadeImage } from "./layout.ts";
 import { imageFileName } from "./table.ts";
 
@@ -38,11 +39,10 @@ export async function makeDirectory(build: Build, inputs: Inputs): Promise<MadeI
 }
 
 /** Lays a profile's inputs out as its tree, until somebody stops it. */
-export async function assembleTree({ profile, store, surroundings }: Build, inputs: Inputs): Promise<Rootfs> {
-  const { workers, report, signal } = surroundings;
-  const { packages, artifacts } = inputs;
-  const rootfs = await assembleRootfs({ profile, packages, artifacts }, { cache: store, workers, report });
-  signal?.throwIfAborted();
+export async function assembleTree(build: Build, { packages, artifacts }: Inputs): Promise<Rootfs> {
+  const { profile, surroundings } = build;
+  const rootfs = await assembleRootfs({ profile, packages, artifacts }, rootfsTools(build));
+  surroundings.signal?.throwIfAborted();
   return rootfs;
 }
 

@@ -1,0 +1,101 @@
+import { assembleMiniInitrd, bootPhases, type MiniInitrdInput, type OverlayCarrier } from "@cvm-build/rootfs";
+import { type Content } from "@cvm-build/fs-writer";
+import type { Inputs } from "../inputs.ts";
+import { fileDigest } from "../output.ts";
+import type { Build } from "../pipeline.ts";
+import { dataPartition, writeBootDisk, type WrittenBootDisk } from "./boot-disk.ts";
+import {
+  checkVerified,
+  fileSystemPartitions,
+  type VerifiedFileSystem,
+  VERITY_FORMAT,
+  writeFileSystem,
+} from "./file-system.ts";
+import { initrdInput, packInitrd, rootfsTools } from "./initrd.ts";
+import type { MadeImage } from "./layout.ts";
+import { PartsFolder } from "./parts-folder.ts";
+import { assembleTree } from "./tree.ts";
+import { measureUki, wrapInUki } from "./uki.ts";
+
+/** How long the initrd waits for a disk. */
+const DISK_TIMEOUT_SEC = 30;
+
+/**
+ * Makes a UKI whose initrd has no systemd and does just enough: it finds an erofs, has dm-verity compare it with the root hash
+ * that the initrd itself holds, and goes on in it, with what is written kept in memory. The erofs travels inside the initrd,
+ * as a file beside the UKI, or in a partition.
+ */
+export async function makeInitOverlay(build: Build, inputs: Inputs): Promise<MadeImage> {
+  const { profile, generation } = build;
+  checkVerified(profile);
+  using parts = new PartsFolder(generation);
+  const rootfs = await assembleTree(build, inputs);
+  const fileSystem = await writeFileSystem(rootfs.tree, { ...build, tree: "root", folder: parts.path });
+  const carrier = carrierOf(build, fileSystem);
+  const input: MiniInitrdInput = {
+    ...initrdInput(build, { inputs, rootfs }),
+    init: { ...initOf(build, fileSystem), carrier },
+    ...(carrier.kind === "initrd" && {
+      carried: { data: contentAt(fileSystem.dataPath), hashes: contentAt(fileSystem.hashPath) },
+    }),
+  };
+  const initrd = await assembleMiniInitrd(input, rootfsTools(build));
+  const packed = await packInitrd(initrd.tree, build);
+  const phases = bootPhases(rootfs.tree);
+  const uki = await wrapInUki(build, { inputs, packed, rootfs: { ...rootfs, phases } });
+  const disk = await writeCarrier(build, { carrier, fileSystem, uki: uki.written.path, folder: parts.path });
+  return {
+    ...uki,
+    ...(await measureUki(build, uki, disk && { partitionTable: disk.table })),
+    written: { ...uki.written, outputs: [...uki.written.outputs, ...(disk?.outputs ?? [])] },
+    fileSystem: fileSystem.facts,
+  };
+}
+
+function carrierOf({ profile }: Build, { facts }: VerifiedFileSystem): OverlayCarrier {
+  const { imageId } = profile.output;
+  switch (profile.initOverlay.carrier) {
+    case "initrd":
+      return { kind: "initrd" };
+    case "esp":
+      return { kind: "esp", dataPath: `/cvm/${imageId}.erofs`, hashPath: `/cvm/${imageId}.verity` };
+    case "partition":
+      return { kind: "partition", dataUuid: facts.dataUuid, hashUuid: facts.hashUuid };
+  }
+}
+
+function initOf({ profile }: Build, { facts }: VerifiedFileSystem): Omit<MiniInitrdInput["init"], "carrier"> {
+  const { hashOffsetBytes, ...verity } = facts.verity;
+  return {
+    verity: { ...verity, formatVersion: VERITY_FORMAT, hashStartBlock: hashOffsetBytes / BLOCK_BYTES },
+    loadIntoRam: profile.initOverlay.loadIntoRam,
+    onCorruption: "panic",
+    init: "/init",
+    timeoutSec: DISK_TIMEOUT_SEC,
+  };
+}
+
+const BLOCK_BYTES = 4096;
+
+/** The disk that carries the erofs; undefined where the initrd does. */
+async function writeCarrier(
+  build: Build,
+  parts: { carrier: OverlayCarrier; fileSystem: VerifiedFileSystem; uki: string; folder: string },
+): Promise<WrittenBootDisk | undefined> {
+  const { carrier, fileSystem, uki, folder } = parts;
+  if (carrier.kind === "initrd") return undefined;
+  const espFiles = new Map(
+    carrier.kind === "esp"
+      ? [
+          [carrier.dataPath, fileSystem.dataPath],
+          [carrier.hashPath, fileSystem.hashPath],
+        ]
+      : [],
+  );
+  const own = carrier.kind === "partition" ? fileSystemPartitions(fileSystem, build.profile) : [];
+  return writeBootDisk({ ...build, uki, espFiles, partitions: [...own, ...dataPartition(build.profile)], folder });
+}
+
+function contentAt(path: string): Content {
+  return { ...fileDigest(path), file: { path, offsetBytes: 0 } };
+}
