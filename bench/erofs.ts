@@ -14,7 +14,7 @@ import { type Figures, median, timed } from "./timed.ts";
 //   pnpm bench:erofs --only lz4
 
 const PACKAGES = [
-  ...["linux-image-cloud-amd64", "systemd", "udev", "python3", "perl", "gcc", "git", "vim", "openssh-server"],
+  ...["linux-image-cloud-amd64", "systemd", "udev", "python3", "perl", "git", "vim", "openssh-server"],
   ...["locales", "iproute2", "nftables", "curl"],
 ];
 const MTIME_CLAMP_SEC = 1_790_000_000;

@@ -27,6 +27,8 @@ export interface RecordType<L extends Layout> {
   offsetOf(field: keyof L & string): number;
   /** @throws Error where a value does not fit its field (a bug of ours) */
   encode(values: ValueOf<RecordType<L>>): Buffer;
+  /** As `encode`, at `offsetBytes` of a buffer that is zero there: for tables of many records. */
+  encodeInto(target: Buffer, offsetBytes: number, values: ValueOf<RecordType<L>>): void;
   /** @throws FormatError where fewer than `sizeBytes` bytes are left at `offsetBytes` */
   decode(bytes: Uint8Array, offsetBytes?: number): ValueOf<RecordType<L>>;
   /** One `name = value` line a field. */
@@ -40,6 +42,17 @@ export interface RecordType<L extends Layout> {
 export function record<const L extends Layout>(recordName: string, sizeBytes: number, layout: L): RecordType<L> {
   checkLayout(recordName, sizeBytes, layout);
   const fields = Object.entries(layout);
+  const encodeInto = (target: Buffer, offsetBytes: number, values: ValueOf<RecordType<L>>): void => {
+    for (const [field, [offset, type]] of fields) {
+      const value = (values as Record<string, unknown>)[field];
+      const refusal = type.refuse(value);
+      if (refusal !== undefined) {
+        const place = `${recordName}.${field} at 0x${offset.toString(16)}`;
+        assert(false, `cannot encode ${place}: expected ${refusal}, got ${String(value)}`);
+      }
+      type.put(target, offsetBytes + offset, value);
+    }
+  };
   return {
     recordName,
     sizeBytes,
@@ -50,17 +63,10 @@ export function record<const L extends Layout>(recordName: string, sizeBytes: nu
     },
     encode(values) {
       const bytes = Buffer.alloc(sizeBytes);
-      for (const [field, [offset, type]] of fields) {
-        const value = (values as Record<string, unknown>)[field];
-        const refusal = type.refuse(value);
-        if (refusal !== undefined) {
-          const place = `${recordName}.${field} at 0x${offset.toString(16)}`;
-          assert(false, `cannot encode ${place}: expected ${refusal}, got ${String(value)}`);
-        }
-        type.put(bytes, offset, value);
-      }
+      encodeInto(bytes, 0, values);
       return bytes;
     },
+    encodeInto,
     decode(bytes, offsetBytes = 0) {
       const left = bytes.byteLength - offsetBytes;
       if (left < sizeBytes) {

@@ -118,6 +118,8 @@ describe("writeErofs refuses", () => {
     ["type bits in a mode", "/x", { ...plain, mode: 0o100644 }],
     ["half a second", "/x", { ...plain, mtimeSec: 0.5 }],
     ["a device that does not exist", "/x", { ...plain, kind: "char", major: 4096, minor: 0 } as TreeNode],
+    ["a link to nowhere", "/x", { ...plain, kind: "symlink", target: "" } as TreeNode],
+    ["a target of 4096 bytes", "/x", { ...plain, kind: "symlink", target: "t".repeat(4096) } as TreeNode],
   ])("%s", async (_, path, node) => {
     await expect(write(treeOf([[path, node]]))).rejects.toMatchObject({ code: "archive", details: { path } });
   });

@@ -138,9 +138,12 @@ function encodeMetadata({ nodes, firstBlock, endBlock }: ImagePart): Buffer {
   const firstSlot = (firstBlock * EROFS_BLOCK_BYTES) / EROFS_SLOT_BYTES;
   for (const planned of nodes) {
     const tailAt = putInode(planned, metadata, firstSlot);
-    if (planned.node.kind !== "directory" || planned.tailSizeBytes === 0) continue;
+    const { node, tailSizeBytes } = planned;
+    if (tailSizeBytes === 0) continue;
+    if (node.kind === "symlink") metadata.write(node.target, tailAt);
+    if (node.kind !== "directory") continue;
     const data = encodeDirectory(planned);
-    data.copy(metadata, tailAt, data.length - planned.tailSizeBytes);
+    data.copy(metadata, tailAt, data.length - tailSizeBytes);
   }
   return metadata;
 }

@@ -12,6 +12,7 @@ import { inodeSizeBytes, modeOf, type PlannedNode } from "./nodes.ts";
 import { refusal } from "./refusal.ts";
 import { xattrCountOf } from "./xattrs.ts";
 
+const NOTHING = Buffer.alloc(16);
 const MAX_MAJOR = 0xfff;
 const MAX_MINOR = 0xfffff;
 /** Where the map of a compressed file begins; blocks of chunks follow at once. */
@@ -26,12 +27,11 @@ export function mapOffsetBytes(planned: PlannedNode): number {
 /** Puts inode, attributes and map of a node into the metadata, and says where its tail belongs. */
 export function putInode(planned: PlannedNode, metadata: Buffer, firstSlot: number): number {
   const at = (planned.nid - firstSlot) * EROFS_SLOT_BYTES;
-  const { isExtended, xattrs, map } = planned;
-  (isExtended ? encodeExtended(planned) : encodeCompact(planned)).copy(metadata, at);
-  const type = isExtended ? ErofsInodeExtended : ErofsInodeCompact;
-  xattrs?.copy(metadata, at + type.sizeBytes);
+  const { xattrs, map } = planned;
+  const end = planned.isExtended ? putExtended(planned, metadata, at) : putCompact(planned, metadata, at);
+  xattrs?.copy(metadata, end);
   map?.copy(metadata, at + mapOffsetBytes(planned));
-  return at + inodeSizeBytes(planned);
+  return end + (xattrs?.length ?? 0);
 }
 
 /**
@@ -49,8 +49,8 @@ export function deviceNumber(path: string, node: TreeNode): number {
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
 
-function encodeCompact(planned: PlannedNode): Buffer {
-  return ErofsInodeCompact.encode({
+function putCompact(planned: PlannedNode, metadata: Buffer, at: number): number {
+  ErofsInodeCompact.encodeInto(metadata, at, {
     format: planned.layout << EROFS_FORMAT_LAYOUT_SHIFT,
     xattrCount: xattrCountOf(planned.xattrs),
     mode: modeOf(planned.node),
@@ -63,10 +63,11 @@ function encodeCompact(planned: PlannedNode): Buffer {
     gid: planned.node.gid,
     reserved2: 0,
   });
+  return at + ErofsInodeCompact.sizeBytes;
 }
 
-function encodeExtended(planned: PlannedNode): Buffer {
-  return ErofsInodeExtended.encode({
+function putExtended(planned: PlannedNode, metadata: Buffer, at: number): number {
+  ErofsInodeExtended.encodeInto(metadata, at, {
     format: EROFS_FORMAT_EXTENDED | (planned.layout << EROFS_FORMAT_LAYOUT_SHIFT),
     xattrCount: xattrCountOf(planned.xattrs),
     mode: modeOf(planned.node),
@@ -79,6 +80,7 @@ function encodeExtended(planned: PlannedNode): Buffer {
     mtimeSec: BigInt(planned.mtimeSec),
     mtimeNsec: 0,
     linkCount: planned.linkCount,
-    reserved2: Buffer.alloc(16),
+    reserved2: NOTHING,
   });
+  return at + ErofsInodeExtended.sizeBytes;
 }

@@ -1,4 +1,6 @@
-import { assert, sha256Hex } from "@cvm-build/bytes";
+import { assert } from "@cvm-build/bytes";
+import { PATH_MAX_BYTES } from "../../archive-path.ts";
+import { contentOf } from "../../content.ts";
 import type { ErofsCompression } from "../compression/settings.ts";
 import { encodeClusterMap } from "../compression/cluster-map.ts";
 import {
@@ -13,7 +15,8 @@ import { type ContentTable, HOLE_DIGEST, type StoredContent, tailBeside } from "
 import { directorySizeBytes } from "./directory.ts";
 import { deviceNumber, mapOffsetBytes } from "./inode.ts";
 import { inodeSizeBytes, type PlannedNode } from "./nodes.ts";
-import type { Piece } from "./piece.ts";
+import { type Piece, wholeContent } from "./piece.ts";
+import { refusal } from "./refusal.ts";
 import { SlotAllocator } from "./slots.ts";
 import type { Content } from "../../tree.ts";
 
@@ -73,13 +76,16 @@ class LayoutBuilder {
   }
 
   add(planned: PlannedNode): void {
-    const firstPiece = this.#part.pieces.length;
+    const { pieces } = this.#part;
+    const firstPiece = pieces.length;
     this.#placeData(planned);
     const { map, tailSizeBytes } = planned;
     const sizeBytes = map ? mapOffsetBytes(planned) + map.length : inodeSizeBytes(planned) + tailSizeBytes;
     planned.nid = this.#allocator.place(sizeBytes);
     const at = planned.nid * EROFS_SLOT_BYTES - this.#part.firstBlock * EROFS_BLOCK_BYTES;
-    for (const piece of this.#part.pieces.slice(firstPiece)) piece.tailOffsetBytes = at + inodeSizeBytes(planned);
+    for (let index = firstPiece; index < pieces.length; index++) {
+      (pieces[index] as Piece).tailOffsetBytes = at + inodeSizeBytes(planned);
+    }
     this.#part.nodes.push(planned);
     const blocks = this.#allocator.blocks - this.#part.firstBlock;
     if (this.#part.dataBytes >= PART_DATA_BYTES || blocks >= PART_METADATA_BLOCKS) this.#closePart();
@@ -101,11 +107,13 @@ class LayoutBuilder {
     const { node, path } = planned;
     if (node.kind === "file") this.#placeFile(planned, node.content);
     else if (node.kind === "symlink") {
-      const target = Buffer.from(node.target);
+      const target = encodeTarget(path, node.target);
       planned.sizeBytes = target.length;
       planned.tailSizeBytes = tailBeside(planned);
-      const content: Content = { bytes: target, sizeBytes: target.length, sha256: sha256Hex(target) };
-      this.#placeFlat(planned, content, this.#takeBlocks(planned));
+      const firstBlock = this.#takeBlocks(planned);
+      this.#setFlat(planned, firstBlock);
+      // What fits is put beside the inode with it.
+      if (planned.tailSizeBytes < target.length) this.#addPiece(wholeContent(contentOf(target)), firstBlock);
     } else if (node.kind === "directory") {
       planned.sizeBytes = directorySizeBytes(planned);
       planned.tailSizeBytes = tailBeside(planned);
@@ -143,7 +151,8 @@ class LayoutBuilder {
     if (tailSizeBytes === 0) return;
     assert(tailSha256, "a content whose tail is yet to be written has its digest");
     const fromBytes = content.sizeBytes - tailSizeBytes;
-    this.#addPiece({ content, fromBytes, sizeBytes: tailSizeBytes, sha256: tailSha256, tailSizeBytes }, 0);
+    const places = { dataOffsetBytes: 0, tailSizeBytes, tailOffsetBytes: 0 };
+    this.#addPiece({ content, fromBytes, sizeBytes: tailSizeBytes, sha256: tailSha256, ...places }, 0);
   }
 
   #placeShared(planned: PlannedNode, content: Content): void {
@@ -159,9 +168,7 @@ class LayoutBuilder {
 
   #placeFlat(planned: PlannedNode, content: Content, firstBlock: number): void {
     this.#setFlat(planned, firstBlock);
-    const { sizeBytes, sha256 } = content;
-    const { tailSizeBytes } = planned;
-    if (sizeBytes > 0) this.#addPiece({ content, fromBytes: 0, sizeBytes, sha256, tailSizeBytes }, firstBlock);
+    if (content.sizeBytes > 0) this.#addPiece(wholeContent(content, planned.tailSizeBytes), firstBlock);
   }
 
   #placeChunks(planned: PlannedNode, content: Content, digests: readonly string[]): void {
@@ -178,7 +185,7 @@ class LayoutBuilder {
         block = this.#take(Math.ceil(sizeBytes / EROFS_BLOCK_BYTES));
         this.#blocks.set(digest, block);
         const sha256 = digest as Piece["sha256"];
-        this.#addPiece({ content, fromBytes, sizeBytes, sha256, tailSizeBytes: 0 }, block);
+        this.#addPiece({ ...wholeContent(content), fromBytes, sizeBytes, sha256 }, block);
       }
       planned.map.writeUInt32LE(block, index * EROFS_BLOCK_MAP_ENTRY_BYTES);
     }
@@ -199,10 +206,18 @@ class LayoutBuilder {
     return first;
   }
 
-  #addPiece(piece: Omit<Piece, "dataOffsetBytes" | "tailOffsetBytes">, firstBlock: number): void {
-    this.#part.pieces.push({ ...piece, dataOffsetBytes: firstBlock * EROFS_BLOCK_BYTES, tailOffsetBytes: 0 });
+  #addPiece(piece: Piece, firstBlock: number): void {
+    piece.dataOffsetBytes = firstBlock * EROFS_BLOCK_BYTES;
+    this.#part.pieces.push(piece);
     this.#part.dataBytes += piece.sizeBytes;
   }
+}
+
+function encodeTarget(path: string, text: string): Buffer {
+  const target = Buffer.from(text);
+  const isText = text.isWellFormed() && !text.includes("\0");
+  if (isText && target.length > 0 && target.length < PATH_MAX_BYTES) return target;
+  throw refusal(path, `a target of 1 to ${PATH_MAX_BYTES - 1} bytes of text`, `${target.length}`);
 }
 
 function emptyPart(firstBlock: number): ImagePart {

@@ -16,6 +16,12 @@ export interface Piece {
   tailOffsetBytes: number;
 }
 
+/** A whole content as a piece that has no place yet. */
+export function wholeContent(content: Content, tailSizeBytes = 0): Piece {
+  const { sizeBytes, sha256 } = content;
+  return { content, fromBytes: 0, sizeBytes, sha256, dataOffsetBytes: 0, tailSizeBytes, tailOffsetBytes: 0 };
+}
+
 const DIGEST_BYTES = 32;
 const COLUMNS = 6;
 

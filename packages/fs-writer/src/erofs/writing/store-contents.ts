@@ -5,7 +5,7 @@ import type { ErofsCompression } from "../compression/settings.ts";
 import { EROFS_BLOCK_BYTES, EROFS_CHUNK_BITS_MASK } from "../format.ts";
 import { type ContentTable, HOLE_DIGEST } from "./contents.ts";
 import { ImageFile } from "./image-file.ts";
-import { packPieces, type Piece } from "./piece.ts";
+import { packPieces, wholeContent } from "./piece.ts";
 import { runTasks, type RunTasksOptions } from "./tasks.ts";
 
 /** How much of contents one task hashes. */
@@ -104,11 +104,6 @@ interface Writing {
 
 function emptyWriting(firstBlock: number): Writing {
   return { firstBlock, writtenBytes: 0, extents: [], tail: [] };
-}
-
-function wholeContent(content: Content): Piece {
-  const { sizeBytes, sha256 } = content;
-  return { content, fromBytes: 0, sizeBytes, sha256, dataOffsetBytes: 0, tailSizeBytes: 0, tailOffsetBytes: 0 };
 }
 
 function batchesOf(contents: readonly Content[]): Content[][] {
