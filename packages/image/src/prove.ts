@@ -111,7 +111,7 @@ async function predictMachine(
   });
   using files = new DisposableStack();
   const image = files.use(openFileSource(uki));
-  return predictPlatform(
+  return await predictPlatform(
     platform,
     {
       ...{ image, phases, userspace: registerUse },
