@@ -12,6 +12,8 @@ export type RootfsErrorCode =
   | "kernel"
   /** Kernel modules that are asked for and missing, or cannot be read. */
   | "kernel-modules"
+  /** A tree that cannot be a system extension, a configuration extension or a portable service. */
+  | "extension"
   /** A kernel that cannot do what the image needs. */
   | "kernel-config"
   /** A setting of the profile that this image cannot have. */

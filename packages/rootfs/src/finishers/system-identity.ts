@@ -1,4 +1,5 @@
 import { CvmError } from "@cvm-build/bytes";
+import { formatAssignment } from "../extension/os-release.ts";
 import type { PackageFinisher } from "../finisher.ts";
 import { finisherEditor } from "./editor.ts";
 
@@ -103,17 +104,12 @@ export const osReleaseFinisher: PackageFinisher = {
     const kept = (editor.readText("/usr/lib/os-release") ?? "NAME=Linux\nID=linux\nPRETTY_NAME=Linux\n")
       .split("\n")
       .filter((line) => line !== "" && !given.some(([name]) => line.startsWith(`${name}=`)));
-    const lines = [...kept, ...given.map(([name, value]) => `${name}=${quote(value)}`)];
-    editor.writeFile("/usr/lib/os-release", lines.map((line) => `${line}\n`).join(""));
+    const lines = [...kept.map((line) => `${line}\n`), ...given.map(([name, value]) => formatAssignment(name, value))];
+    editor.writeFile("/usr/lib/os-release", lines.join(""));
     if (!editor.has("/etc/os-release")) editor.writeSymlink("/etc/os-release", "../usr/lib/os-release");
     return editor.effect(given.map(([name, value]) => `${name}=${value}`).join(" "));
   },
 };
-
-/** os-release(5): values that are not plain words are quoted as in a shell. */
-function quote(value: string): string {
-  return /^[A-Za-z0-9._-]*$/.test(value) ? value : `"${value.replace(/["$`\\]/g, "\\$&")}"`;
-}
 
 /** Where init mounts the kernel's file systems; base-files has them, an image without it needs them all the same. */
 const MOUNT_POINTS = {

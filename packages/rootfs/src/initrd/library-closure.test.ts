@@ -28,7 +28,7 @@ describe("libraries of an initrd", () => {
   it("are those that programs need, and what these need, through links", () => {
     const taken = closureOf({
       "/bin/program": { interpreter: "/lib64/ld.so", needed: ["liba.so.1"] },
-      "/lib64/ld.so": "-> ..".concat(LIB, "/ld-real.so"),
+      "/lib64/ld.so": `-> ..${LIB}/ld-real.so`,
       [`${LIB}/ld-real.so`]: { soname: "ld.so" },
       [`${LIB}/liba.so.1`]: "-> liba.so.1.2",
       [`${LIB}/liba.so.1.2`]: { soname: "liba.so.1", needed: ["libb.so", "ld.so"] },
