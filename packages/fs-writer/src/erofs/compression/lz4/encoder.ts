@@ -1,4 +1,5 @@
 import type { ClusterEncoder } from "../cluster-encoder.ts";
+import type { WasmFunction } from "../wasm/module.ts";
 import { instantiate } from "../wasm/instantiate.ts";
 import { CHAIN_LINKS_BYTES, CHAIN_TABLE_BYTES, chainFunction } from "./chain-program.ts";
 import { FAST_TABLE_BYTES, fastFunction } from "./fast-program.ts";
@@ -19,26 +20,53 @@ export interface Lz4EncoderOptions {
   highLevel?: number;
 }
 
+/** A function that encodes, and the tables that it has in memory before output and input. */
+interface Method {
+  program: WasmFunction;
+  tableBytes: number;
+  furtherBytes: number;
+  options: readonly number[];
+  /** What every 16 bits of the table are before an input that begins at that address. */
+  emptyEntry(input: number): number;
+}
+
 /** An encoder of LZ4 blocks, in WebAssembly: it takes half the time of the same algorithm on typed arrays. */
 export function createLz4Encoder({ inputBytes, clusterBytes, highLevel }: Lz4EncoderOptions): ClusterEncoder {
-  const isFast = highLevel === undefined;
-  const tableBytes = isFast ? FAST_TABLE_BYTES : CHAIN_TABLE_BYTES;
-  const outStart = isFast ? tableBytes : tableBytes + CHAIN_LINKS_BYTES;
+  const { program, tableBytes, furtherBytes, options, emptyEntry } =
+    highLevel === undefined ? fastMethod() : chainMethod(highLevel);
+  const outStart = tableBytes + furtherBytes;
   const inputStart = outStart + clusterBytes + SLACK_BYTES;
-  const { memory, exports } = instantiate([isFast ? fastFunction() : chainFunction()], {
-    memoryBytes: inputStart + inputBytes + SLACK_BYTES,
-  });
-  const encode = exports[isFast ? "fast" : "chain"] as Encode;
-  const options = isFast ? [] : [1 << (ATTEMPTS_BITS[highLevel] ?? 0), LOOKAHEAD];
-  const table = new Uint8Array(memory, 0, tableBytes);
+  const { memory, exports } = instantiate([program], { memoryBytes: inputStart + inputBytes + SLACK_BYTES });
+  const encode = exports[program.name] as Encode;
+  const table = new Uint16Array(memory, 0, tableBytes / Uint16Array.BYTES_PER_ELEMENT);
   return {
     input: Buffer.from(memory, inputStart, inputBytes),
     begin() {},
     encode({ startBytes, endBytes, maxBytes }) {
-      table.fill(0);
-      const end = inputStart + endBytes;
-      const [consumed, size] = encode(inputStart + startBytes, end, outStart, outStart + maxBytes, ...options);
+      const start = inputStart + startBytes;
+      table.fill(emptyEntry(start));
+      const [consumed, size] = encode(start, inputStart + endBytes, outStart, outStart + maxBytes, ...options);
       return { consumedBytes: consumed, bytes: new Uint8Array(memory, outStart, size) };
     },
+  };
+}
+
+function fastMethod(): Method {
+  return {
+    program: fastFunction(),
+    tableBytes: FAST_TABLE_BYTES,
+    furtherBytes: 0,
+    options: [],
+    emptyEntry: (input) => input & 0xffff,
+  };
+}
+
+function chainMethod(level: number): Method {
+  return {
+    program: chainFunction(),
+    tableBytes: CHAIN_TABLE_BYTES,
+    furtherBytes: CHAIN_LINKS_BYTES,
+    options: [1 << (ATTEMPTS_BITS[level] ?? 0), LOOKAHEAD],
+    emptyEntry: () => 0,
   };
 }

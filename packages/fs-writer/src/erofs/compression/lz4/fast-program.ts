@@ -48,7 +48,7 @@ function expectMatch({ at, match, lowest }: Record<"at" | "match" | "lowest", Va
 /**
  * `fast(input, inputEnd, out, outEnd)`: compresses as much of the input as gives a block of at most `outEnd - out` bytes,
  * with the first match that a table of recent positions has. Returns how many bytes of input the block holds, and its
- * size. The table is to be zeros.
+ * size. Every entry of the table is to be `input`'s, so that what is found does not depend on where the input lies.
  */
 export function fastFunction(): WasmFunction {
   return encodeFunction({
