@@ -55,6 +55,8 @@ export interface Manifest {
   segments: { origin: string; entries: number; sizeBytes: number; uncompressedSizeBytes: number; sha256: Sha256Hex }[];
   /** Extended attributes that the image's format cannot carry. */
   losses: { path: string; xattr: string }[];
+  /** Paths of packages that an extension has no place for; absent of what is no extension. */
+  leftOut?: string[];
   outputs: { name: string; sizeBytes: number; sha256: Sha256Hex }[];
 }
 
@@ -95,6 +97,7 @@ export function manifestOf(build: {
   stub?: { path: string; version: string; content: { sha256: Sha256Hex } };
   packed: PackedSegments;
   fileSystem?: FileSystemFacts;
+  leftOut?: readonly string[];
   written: WrittenImage;
   signers: ImageSigners;
   artifacts: Inputs["artifacts"];
@@ -132,6 +135,7 @@ export function manifestOf(build: {
       },
     }),
     ...(build.fileSystem && { fileSystem: build.fileSystem }),
+    ...(build.leftOut && { leftOut: [...build.leftOut] }),
     ...(stub && { stub: stubOf(stub, lock) }),
     signatures: signaturesBy(signers),
     phases: profile.measure.phases ?? rootfs.phases,

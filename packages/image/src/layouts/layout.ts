@@ -44,6 +44,8 @@ export interface MadeImage {
   /** What its initrd was packed of; no segments where it has none. */
   packed: PackedSegments;
   written: WrittenImage;
+  /** Paths of packages that a format has no place for. */
+  leftOut?: string[];
   /** The file system that is verified block by block, where the image has one. */
   fileSystem?: FileSystemFacts;
   artifacts: Inputs["artifacts"];

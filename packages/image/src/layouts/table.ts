@@ -50,9 +50,14 @@ export const LAYOUTS = {
     make: async (...build) => (await import("./init-overlay.ts")).makeInitOverlay(...build),
   },
   pmem: { suffix: () => ".erofs", stub: undefined, start: "memory", make: notYet },
-  sysext: { suffix: () => ".raw", stub: undefined, start: undefined, make: notYet },
-  confext: { suffix: () => ".raw", stub: undefined, start: undefined, make: notYet },
-  portable: { suffix: () => ".raw", stub: undefined, start: undefined, make: notYet },
+  sysext: { suffix: () => ".raw", stub: undefined, start: undefined, make: makeExtension },
+  confext: { suffix: () => ".raw", stub: undefined, start: undefined, make: makeExtension },
+  portable: {
+    suffix: () => ".raw",
+    stub: undefined,
+    start: undefined,
+    make: async (...build) => (await import("./extension.ts")).makePortable(...build),
+  },
 } as const satisfies Record<OutputFormat, Layout>;
 
 /** The layout that a profile asks for. */
@@ -67,6 +72,10 @@ export function imageFileName({ output }: Pick<Profile, "output">): string {
 
 async function makeArchive(...build: Parameters<Layout["make"]>): Promise<MadeImage> {
   return (await import("./tree.ts")).makeArchive(...build);
+}
+
+async function makeExtension(...build: Parameters<Layout["make"]>): Promise<MadeImage> {
+  return (await import("./extension.ts")).makeExtension(...build);
 }
 
 function compressed(suffix: string): Layout["suffix"] {
