@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
-import { enableCompileCache } from "node:module";
+import { HASH_ALGORITHMS, openFileSource } from "@cvm-build/bytes";
+import { BOOT_PHASES, predictSnpLaunches, predictUkiPhases } from "@cvm-build/measure";
 
-// What `bench/registers.ts` times, as one process: `registers-ours.ts phases IMAGE`, `snp FIRMWARE`, `predict OUTPUT`.
+// What `bench/registers.ts` times, as one process that `start.mjs` starts: `phases IMAGE`, `snp FIRMWARE`, `predict OUTPUT`.
 // `warm-phases IMAGE` and `predict OUTPUT` time themselves, and print what each run after the first took.
 
 /** What a piece of a process cost. */
@@ -9,11 +10,6 @@ export interface Lap {
   wallSec: number;
   cpuSec: number;
 }
-
-// As `cvm-build` itself does.
-enableCompileCache();
-const { HASH_ALGORITHMS, openFileSource } = await import("@cvm-build/bytes");
-const { BOOT_PHASES, predictSnpLaunches, predictUkiPhases } = await import("@cvm-build/measure");
 
 const [task = "", path = ""] = process.argv.slice(2);
 const TASKS: Record<string, () => unknown> = {

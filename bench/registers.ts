@@ -19,7 +19,7 @@ import { type Figures, median, timed } from "./timed.ts";
 //   CVM_BENCH_SEV_SNP_MEASURE=/path/to/sev-snp-measure pnpm bench:registers    with a checkout of it as a peer
 
 const CVM_BUILD = join(import.meta.dirname, "../cvm-build");
-const OURS = join(import.meta.dirname, "registers-ours.ts");
+const OURS = [join(import.meta.dirname, "start.mjs"), join(import.meta.dirname, "registers-ours.ts")];
 
 /** A project with a platform that boots a kernel: none of those that cvm-build brings does. */
 const KERNEL_PLATFORM = `description: QEMU with any OVMF, a TPM, and a kernel by -kernel
@@ -93,7 +93,7 @@ function makeUki(name: string, sizeBytes: number): string {
 }
 
 function ours(...args: string[]): Figures {
-  return timed([process.execPath, OURS, ...args], { cwd: scratch });
+  return timed([process.execPath, ...OURS, ...args], { cwd: scratch });
 }
 
 function cvmBuild(...args: string[]): Figures {
@@ -177,7 +177,7 @@ function predictRows(runs: number): Row[] {
 /** What a piece of work takes in a process that has done it before. */
 function warm(...args: string[]): Figures {
   const cwd = join(import.meta.dirname, "..");
-  const stdout = execFileSync(process.execPath, [OURS, ...args], { cwd, encoding: "utf8" });
+  const stdout = execFileSync(process.execPath, [...OURS, ...args], { cwd, encoding: "utf8" });
   return median((JSON.parse(stdout) as Lap[]).map((lap) => ({ ...lap, peakBytes: Number.NaN })));
 }
 

@@ -1,5 +1,6 @@
 import { basename, resolve } from "node:path";
 import { HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
+import { prepareDigestThreads } from "@cvm-build/measure";
 import { inspectUki, type UkiInspection } from "@cvm-build/uki";
 import { measuredCompanions } from "./companions.ts";
 import { openNamedFile } from "./named-file.ts";
@@ -42,6 +43,7 @@ export function inspectImage({ image }: { image: string }, surroundings: Surroun
 /** Predicts the registers of an image on platforms, from its own bytes. */
 export async function measureImage(request: MeasureRequest, surroundings: Surroundings): Promise<Measurements> {
   const { invocationDirectory, workers } = surroundings;
+  prepareDigestThreads(workers);
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(invocationDirectory, path));
   const imagePath = resolve(invocationDirectory, request.image);
   const { variableStore, firmware, platforms: names, banks, phases, commandLine } = request;

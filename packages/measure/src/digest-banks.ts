@@ -1,7 +1,7 @@
 import type { ByteSource, FileSource, HashAlgorithm } from "@cvm-build/bytes";
 import type { BankDigests, DigestMemo } from "./digest-memo.ts";
 import { type DigestStream, hashStream, streamBytes, type StreamDigests, type StreamWork } from "./digest-stream.ts";
-import { hashInThread, idleDigestThreads } from "./digest-threads.ts";
+import { hashInThread, startTimesMs } from "./digest-threads.ts";
 
 /** Below this, starting a thread costs more than it saves. */
 const WORTH_A_THREAD_BYTES = 1 << 23;
@@ -10,8 +10,8 @@ const WORTH_A_MESSAGE_BYTES = 1 << 20;
 
 /** Relative cost of a byte under each algorithm, where the processor has instructions for SHA-1 and SHA-256. */
 const COST = { sha1: 2, sha256: 2, sha384: 4, sha512: 4 } as const satisfies Record<HashAlgorithm, number>;
-/** What starting a thread costs, in bytes of cost 1: six hundredths of a second. */
-const THREAD_START = 200_000_000;
+/** What is hashed in a millisecond, in bytes of cost 1. */
+const COST_PER_MS = 3_500_000;
 
 /**
  * Hashes streams of an image under several algorithms, in threads where the image is a file and it pays. This thread
@@ -71,9 +71,8 @@ async function hashAll(image: ByteSource, work: readonly StreamWork[], threads: 
  * with their start. The first share is this thread's.
  */
 function dealOut(work: readonly StreamWork[], count: number): Unit[][] {
-  const idle = idleDigestThreads();
-  const shares = Array.from({ length: count }, (_, index) => ({
-    cost: index <= idle ? 0 : THREAD_START,
+  const shares = [0, ...startTimesMs(count - 1)].map((startMs) => ({
+    cost: startMs * COST_PER_MS,
     units: [] as Unit[],
   }));
   const units = work

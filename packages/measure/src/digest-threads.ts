@@ -5,12 +5,25 @@ import type { DigestReply, DigestTask } from "./digest-worker.ts";
 
 const WORKER = new URL("./digest-worker.ts", import.meta.url);
 
-/** Threads without work. They wait for the next image: starting one takes as long as hashing some 20 MB in all banks. */
-const idle: Worker[] = [];
+/** How long a thread takes to start: as long as hashing some 20 MB in all banks. */
+const START_MS = 60;
 
-/** How many threads there are that have started, or have begun to, and have no work. */
-export function idleDigestThreads(): number {
-  return idle.length;
+/** A thread, and when it was started. */
+interface DigestThread {
+  worker: Worker;
+  startedMs: number;
+}
+
+/** Threads without work, which wait for the next image. The last is the next to be used. */
+const idle: DigestThread[] = [];
+
+/** How long it takes until each of so many threads can hash, those first that are used first. */
+export function startTimesMs(threads: number): number[] {
+  const now = performance.now();
+  return Array.from({ length: threads }, (_, index) => {
+    const thread = idle.at(-1 - index);
+    return thread ? Math.max(0, thread.startedMs + START_MS - now) : START_MS;
+  });
 }
 
 /**
@@ -25,18 +38,19 @@ export function prepareDigestThreads(threads: number): void {
 /** Has a thread that is idle hash, or one that is started for it. */
 export async function hashInThread(task: DigestTask): Promise<DigestReply> {
   const thread = idle.pop() ?? start();
-  thread.ref();
-  thread.postMessage(task, []);
-  const [reply] = (await once(thread, "message")) as [DigestReply];
-  thread.unref();
+  const { worker } = thread;
+  worker.ref();
+  worker.postMessage(task, []);
+  const [reply] = (await once(worker, "message")) as [DigestReply];
+  worker.unref();
   idle.push(thread);
   return reply;
 }
 
-function start(): Worker {
-  const thread = startThread(WORKER);
-  thread.unref();
-  thread.on("exit", () => {
+function start(): DigestThread {
+  const thread = { worker: startThread(WORKER), startedMs: performance.now() };
+  thread.worker.unref();
+  thread.worker.on("exit", () => {
     const place = idle.indexOf(thread);
     if (place >= 0) idle.splice(place, 1);
   });
