@@ -65,7 +65,9 @@ export async function writeErofs(tree: FileTree, options: ErofsOptions & { outpu
   }
   const plan = planNodes(tree, options);
   const sizeBytes = plan.nodes.reduce((sum, node) => sum + node.sizeBytes, 0);
-  await using pool = imagePool({ threads: options.threads, sizeBytes });
+  // This one copies too, but has enough to do where others compress.
+  const others = compression && options.threads > 1 ? options.threads : options.threads - 1;
+  await using pool = imagePool({ others, sizeBytes });
   try {
     closeSync(openSync(output, "w", 0o644));
     return await writeImage(plan, { ...options, pool });

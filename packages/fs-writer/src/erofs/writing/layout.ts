@@ -21,8 +21,8 @@ import { SlotAllocator } from "./slots.ts";
 import type { Content } from "../../tree.ts";
 
 /** From how much data or metadata on a part is complete. */
-const PART_DATA_BYTES = 8 << 20;
-const PART_METADATA_BLOCKS = 256;
+const PART_DATA_BYTES = 4 << 20;
+const PART_METADATA_BLOCKS = 128;
 
 /** A part of an image that is written in one go: blocks of metadata, and what of contents belongs to their inodes. */
 export interface ImagePart {

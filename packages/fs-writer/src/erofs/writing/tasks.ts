@@ -18,23 +18,30 @@ export interface RunTasksOptions {
 const IMAGE_WORKER = new URL("./worker.ts", import.meta.url);
 /** Up to here one thread does all: starting others would take longer. */
 const LITTLE_BYTES = 16 << 20;
+/** How many tasks another thread gets at once. This one looks after the others only between its own tasks. */
+const GROUP_TASKS = 4;
 
-/** Threads for `sizeBytes` of contents; none where they would not pay. */
-export function imagePool({ threads, sizeBytes }: { threads: number; sizeBytes: number }): WorkerPool | undefined {
-  const isOneEnough = threads <= 1 || sizeBytes <= LITTLE_BYTES;
-  return isOneEnough ? undefined : new WorkerPool({ module: IMAGE_WORKER, size: threads });
+/** Threads beside this one for `sizeBytes` of contents, which start at once; none where they would not pay. */
+export function imagePool({ others, sizeBytes }: { others: number; sizeBytes: number }): WorkerPool | undefined {
+  if (others < 1 || sizeBytes <= LITTLE_BYTES) return undefined;
+  const pool = new WorkerPool({ module: IMAGE_WORKER, size: others });
+  // A thread that cannot start fails its first task too.
+  for (let thread = 0; thread < others; thread++) pool.run([]).catch(() => undefined);
+  return pool;
 }
 
-/** Does a task, in whichever thread. */
-export function runTask(task: ImageTask): ImageTaskResult {
-  if (task.kind === "chunks") return hashChunks(task);
-  copyPieces(task);
-  return [];
+/** Does tasks, in whichever thread. */
+export function doTasks(tasks: readonly ImageTask[]): ImageTaskResult[] {
+  return tasks.map((task) => {
+    if (task.kind === "chunks") return hashChunks(task);
+    copyPieces(task);
+    return [];
+  });
 }
 
 /**
- * Runs tasks with as many in flight as there are threads; each is made only then. After a failure none is begun, and those
- * in flight come to their end.
+ * Runs tasks here and in other threads, with a few in flight; each is made only when its turn comes. After a failure none
+ * is begun, and those in flight come to their end.
  * @returns the results in the order of `items`
  * @throws the failure of the first item that has one; the signal's reason
  */
@@ -46,19 +53,30 @@ export async function runTasks<Item>(
   const results: ImageTaskResult[] = [];
   const failures = new Map<number, unknown>();
   let next = 0;
-  const runNext = async (): Promise<void> => {
+  const runAll = async (run: (tasks: ImageTask[]) => Promise<ImageTaskResult[]>, atOnce: number): Promise<void> => {
     while (next < items.length && failures.size === 0) {
-      const index = next++;
+      const first = next;
+      const count = Math.min(atOnce, Math.ceil((items.length - next) / (2 * GROUP_TASKS)));
+      next += count;
       try {
         signal?.throwIfAborted();
-        const task = makeTask(items[index] as Item);
-        results[index] = pool ? await pool.run(task, transfersOf(task)) : runTask(task);
+        const done = await run(items.slice(first, next).map(makeTask));
+        for (const [index, result] of done.entries()) results[first + index] = result;
       } catch (error) {
-        failures.set(index, error);
+        failures.set(first, error);
       }
     }
   };
-  await Promise.all(Array.from({ length: pool ? 2 * pool.size : 1 }, runNext));
+  const elsewhere = (tasks: ImageTask[]): Promise<ImageTaskResult[]> =>
+    (pool as WorkerPool).run(tasks, tasks.flatMap(transfersOf));
+  const here = async (tasks: ImageTask[]): Promise<ImageTaskResult[]> => {
+    const done = doTasks(tasks);
+    // Lets replies of other threads in.
+    await new Promise((resolve) => void setImmediate(resolve));
+    return done;
+  };
+  const others = Array.from({ length: pool ? 2 * pool.size : 0 }, () => runAll(elsewhere, GROUP_TASKS));
+  await Promise.all([...others, runAll(here, 1)]);
   const [first] = [...failures.keys()].sort((a, b) => a - b);
   if (first !== undefined) throw failures.get(first);
   return results;
