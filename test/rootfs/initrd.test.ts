@@ -1,10 +1,13 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FileTree, readContent } from "@cvm-build/fs-writer";
 import { assembleRootfs, assembleSystemdInitrd, type Initrd, INITRD_PURPOSES } from "@cvm-build/rootfs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CacheFixture } from "../../packages/rootfs/src/cache.fixture.ts";
 import { profileFixture } from "../../packages/rootfs/src/profile.fixture.ts";
+import { MINI_INIT_PROGRAM } from "../../packages/rootfs/src/initrd/mini-init-program.ts";
+import { MINI_INIT_APPLETS } from "../../packages/rootfs/src/initrd/mini-init-script.ts";
 import { debianArchives, debianFiles, debianRoot } from "../support/trixie-root.ts";
 import { packageAt } from "./dpkg-peer.ts";
 import { temporaryFolder, writeFolder } from "./folder-tree.ts";
@@ -88,6 +91,22 @@ describe.skipIf(!archives || !kernelArchive || !kmod)("an initrd of trixie's pac
     const total = INITRD_PURPOSES.reduce((sum, purpose) => sum + initrd.sizes[purpose].sizeBytes, 0);
     expect(total).toBeLessThan(30e6);
     expect(initrd.sizes.modules.sizeBytes).toBeLessThan(1e6);
+  });
+});
+
+const busyboxRoot = debianRoot("trixie", ["busybox"]);
+
+describe.skipIf(!busyboxRoot)("the program of a mini-initrd and busybox of trixie", () => {
+  it("have a language and programs in common", () => {
+    const busybox = (...args: string[]): string => busyboxRoot!.run("usr/bin/busybox", args);
+    const known = new Set(busybox("--list").split("\n"));
+    expect(MINI_INIT_APPLETS.filter((name) => !known.has(name))).toEqual([]);
+    using folder = temporaryFolder();
+    const path = join(folder.path, "init");
+    writeFileSync(path, MINI_INIT_PROGRAM);
+    expect(busybox("sh", "-n", path)).toBe("");
+    writeFileSync(path, `${MINI_INIT_PROGRAM}}`);
+    expect(() => busybox("sh", "-n", path)).toThrow("syntax error");
   });
 });
 
