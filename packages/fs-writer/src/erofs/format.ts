@@ -258,8 +258,8 @@ export const EROFS_PCLUSTER_MAX_BYTES = 1 << 20;
 export const EROFS_PCLUSTER_MAX_CONTENT_BYTES = 12 << 20;
 
 /**
- * Configurations of algorithms follow the superblock with its slots, each a `u16le` size and one of these, in the order
- * of their numbers.
+ * Configuration of LZ4. Those of an image's algorithms follow the superblock with its slots, each behind its size as a
+ * `u16le`, in the order of their numbers.
  * @see Linux, fs/erofs/erofs_fs.h, struct z_erofs_lz4_cfgs and its siblings
  */
 export const ErofsLz4Config = record("ErofsLz4Config", 14, {
@@ -267,12 +267,15 @@ export const ErofsLz4Config = record("ErofsLz4Config", 14, {
   maxPclusterBlocks: [2, u16le],
   reserved: [4, raw(10)],
 });
+/** Configuration of MicroLZMA. */
 export const ErofsLzmaConfig = record("ErofsLzmaConfig", 14, {
   dictSizeBytes: [0, u32le],
   format: [4, u16le],
   reserved: [6, raw(8)],
 });
+/** Configuration of DEFLATE. */
 export const ErofsDeflateConfig = record("ErofsDeflateConfig", 6, { windowBits: [0, u8], reserved: [1, raw(5)] });
+/** Configuration of zstd. */
 export const ErofsZstdConfig = record("ErofsZstdConfig", 6, {
   format: [0, u8],
   /** The window's power of two, less 10. */
