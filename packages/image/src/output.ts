@@ -119,8 +119,8 @@ export class Generation implements Disposable {
   }
 
   /** Notes the digest of a file that somebody else wrote to its `path`. */
-  written(name: string, digest: FileDigest): void {
-    this.#digests.set(name, digest);
+  written(name: string, { sizeBytes, sha256 }: FileDigest): void {
+    this.#digests.set(name, { sizeBytes, sha256 });
   }
 
   /** Size and SHA-256 of a file that is written and stays as it is. Read once. */

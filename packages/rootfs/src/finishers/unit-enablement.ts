@@ -1,6 +1,7 @@
 import { CvmError } from "@cvm-build/bytes";
 import type { FileTree } from "@cvm-build/fs-writer";
-import type { PackageFinisher } from "../finisher.ts";
+import type { Profile } from "@cvm-build/profile";
+import type { FinisherEffect, PackageFinisher } from "../finisher.ts";
 import type { ShellValue } from "../scripts/shell-state.ts";
 import type { TreeEditor } from "../tree-editor.ts";
 import { enableUnit, maskUnit } from "../units/enable.ts";
@@ -39,6 +40,7 @@ export const unitEnablementFinisher: PackageFinisher = {
   finish(tree, context) {
     const editor = finisherEditor(tree, this.name, context);
     if (!tree.has("/usr/lib/systemd/system")) return editor.effect("no systemd in the image");
+    if (isMerged(context.profile)) return leaveToSystem(editor, context.profile);
     enableForPackages(
       editor,
       context.commands.flatMap(({ argv }) => parseEnableCommand(argv) ?? []),
@@ -53,6 +55,25 @@ export const unitEnablementFinisher: PackageFinisher = {
     return editor.effect(`${links.length} units enabled, ${maskUnits.length} masked, boots to ${defaultTarget}`);
   },
 };
+
+/** What becomes part of another system boots nothing itself. */
+function isMerged({ output }: Profile): boolean {
+  return output.format === "sysext" || output.format === "confext" || output.format === "portable";
+}
+
+function leaveToSystem(editor: TreeEditor, { content, output }: Profile): FinisherEffect {
+  const { enableUnits, maskUnits } = content;
+  const [setting, unit] = enableUnits.length > 0 ? ["Enable=", enableUnits[0]] : ["Mask=", maskUnits[0]];
+  if (unit === undefined) return editor.effect("units are enabled by the system that it becomes part of");
+  throw new CvmError(
+    "setting",
+    `cannot apply ${setting} "${unit}": expected no such setting with Format=${output.format}`,
+    {
+      hint: "enable units in the system that it becomes part of; a link below /usr/lib/systemd/system in ExtraTrees= is merged too",
+      details: { setting: setting.replace("=", ""), unit },
+    },
+  );
+}
 
 function enableForPackages(editor: TreeEditor, requests: EnableRequest[]): void {
   const presets = { system: readPresets(editor.tree, "system"), user: readPresets(editor.tree, "user") };

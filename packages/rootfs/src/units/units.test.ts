@@ -2,6 +2,7 @@ import { dumpTree } from "@cvm-build/fs-writer";
 import { describe, expect, it } from "vitest";
 import { contextFixture } from "../finishers/context.fixture.ts";
 import { unitEnablementFinisher } from "../finishers/unit-enablement.ts";
+import { profileFixture } from "../profile.fixture.ts";
 import { TreeEditor } from "../tree-editor.ts";
 import { treeFixture } from "../tree.fixture.ts";
 import { enableUnit } from "./enable.ts";
@@ -127,5 +128,23 @@ describe("unit-enablement", () => {
     expect(isMasked(tree, "a.socket")).toBe(true);
     void unitEnablementFinisher.finish(tree, contextFixture({ postinst: { a: "deb-systemd-helper enable a.socket" } }));
     expect(tree.has(`${ETC}/sockets.target.wants/a.socket`)).toBe(false);
+  });
+
+  it.each(["sysext", "confext", "portable"] as const)("leaves units of a %s to the system that it joins", (format) => {
+    const { output } = profileFixture();
+    const finish = (content: { enableUnits?: string[]; maskUnits?: string[] } = {}) => {
+      const tree = treeFixture({ [`${UNITS}/a.service`]: "[Install]\nWantedBy=multi-user.target\n" });
+      const postinst = { a: "systemctl enable a.service" };
+      void unitEnablementFinisher.finish(
+        tree,
+        contextFixture({ postinst, content, profile: { output: { ...output, format } } }),
+      );
+      return Object.keys(dumpTree(tree));
+    };
+    expect(finish()).toEqual([`${UNITS}/a.service`]);
+    expect(() => finish({ enableUnits: ["a.service"] })).toThrow('cannot apply Enable= "a.service"');
+    expect(() => finish({ maskUnits: ["a.service"] })).toThrow(
+      `cannot apply Mask= "a.service": expected no such setting with Format=${format}`,
+    );
   });
 });
