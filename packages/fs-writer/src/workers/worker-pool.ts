@@ -30,7 +30,7 @@ export class WorkerPool implements AsyncDisposable {
   readonly #size: number;
   readonly #threads = new Map<Worker, Job | undefined>();
   readonly #idle: Worker[] = [];
-  readonly #queue: Job[] = [];
+  readonly #queue: (Job | undefined)[] = [];
   #queueStart = 0;
   #isClosed = false;
 
@@ -63,7 +63,7 @@ export class WorkerPool implements AsyncDisposable {
   /** Ends the threads. Tasks that are not done fail. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
-    for (const job of this.#queue.splice(this.#queueStart)) job.reject(closedError());
+    for (const job of this.#queue.splice(this.#queueStart)) job?.reject(closedError());
     const threads = [...this.#threads];
     this.#threads.clear();
     for (const [, job] of threads) job?.reject(closedError());
@@ -85,9 +85,13 @@ export class WorkerPool implements AsyncDisposable {
     }
   }
 
-  /** The next job. The queue's head moves and is cut off now and then: `shift` would cost its length each time. */
+  /**
+   * The next job. The queue's head moves and is cut off now and then: `shift` would cost its length each time. What was
+   * taken is let go of at once, since a job leads to its result.
+   */
   #takeJob(): Job {
-    const job = this.#queue[this.#queueStart++] as Job;
+    const job = this.#queue[this.#queueStart] as Job;
+    this.#queue[this.#queueStart++] = undefined;
     if (this.#queueStart > 1024 && this.#queueStart * 2 > this.#queue.length) {
       this.#queue.splice(0, this.#queueStart);
       this.#queueStart = 0;
