@@ -4,6 +4,7 @@ import { build } from "./commands/build.ts";
 import { cache } from "./commands/cache.ts";
 import { diff } from "./commands/diff.ts";
 import { explain } from "./commands/explain.ts";
+import { extract } from "./commands/extract.ts";
 import { inspect } from "./commands/inspect.ts";
 import { keys } from "./commands/keys.ts";
 import { lint } from "./commands/lint.ts";
@@ -36,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
   verifyQuote,
   boot,
   inspect,
+  extract,
   keys,
   sign,
   verify,

@@ -9,6 +9,7 @@ import {
   openFileSource,
   sha256Hex,
 } from "@cvm-build/bytes";
+import { LazyContent } from "./lazy-content.ts";
 import type { Content } from "./tree.ts";
 
 /** Bytes in memory as a file's content. */
@@ -46,6 +47,10 @@ export class ContentReader implements Disposable {
 
   /** @throws FormatError, after the last buffer, where the place no longer holds those bytes */
   *chunks(content: Content): Generator<Buffer> {
+    if (content instanceof LazyContent) {
+      yield* content.chunks();
+      return;
+    }
     const isPlaced = "file" in content;
     const source = isPlaced ? this.#sourceAt(content.file.path) : bytesSource(content.bytes);
     const offsetBytes = isPlaced ? content.file.offsetBytes : 0;

@@ -28,6 +28,7 @@ export {
   type ConvertedDiskFormat,
   DISK_SIZE_MULTIPLES,
 } from "./disk/convert.ts";
+export { isSparseTar, openSparseTar } from "./disk/gcp/reader.ts";
 export { type DiskFormat, openDisk, type OpenedDisk } from "./disk/open.ts";
 export type { WrittenFile } from "./disk/sparse-writer.ts";
 export {
@@ -72,6 +73,7 @@ export {
 export { type FoundPartition, type Gpt, isGpt, readGpt } from "./gpt/reader.ts";
 export { verityPartitionUuids } from "./gpt/verity-uuids.ts";
 export { type GptLayout, type GptOptions, type GptPartition, layOutGpt } from "./gpt/writer.ts";
+export { LazyContent } from "./lazy-content.ts";
 export { encodeMtree } from "./mtree/writer.ts";
 export { type PackedSegments, type PackOptions, packSegments, SEGMENT_WORKER } from "./segments/pack.ts";
 export {

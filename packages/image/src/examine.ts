@@ -1,7 +1,6 @@
 import { basename, resolve } from "node:path";
 import { HASH_ALGORITHMS, type HashAlgorithm } from "@cvm-build/bytes";
 import { prepareDigestThreads } from "@cvm-build/measure";
-import { inspectUki, type UkiInspection } from "@cvm-build/uki";
 import { measuredCompanions } from "./companions.ts";
 import { openNamedFile } from "./named-file.ts";
 import type { Measurements } from "./measurements.ts";
@@ -32,12 +31,6 @@ export interface MeasureRequest {
   firmware?: string;
   /** Machines other than the platforms', each combination. */
   variations?: Variations;
-}
-
-/** Says what is in a UKI. */
-export function inspectImage({ image }: { image: string }, surroundings: Surroundings): UkiInspection {
-  using source = openNamedFile(resolve(surroundings.invocationDirectory, image), "image");
-  return inspectUki(source);
 }
 
 /** Predicts the registers of an image on platforms, from its own bytes. */

@@ -15,6 +15,16 @@ export type { TdxFields } from "./exports/reference-values.ts";
 export type { FileExplanation } from "./explain/explain-file.ts";
 export type { ExplainedEvent, RegisterExplanation } from "./explain/explain-register.ts";
 export type { Explanation, ExplainRequest } from "./explain/explain.ts";
+export type {
+  Dissection,
+  InspectedPartition,
+  PartContents,
+  SignatureFacts,
+  Uses,
+  VerityFacts,
+} from "./inspect/dissection.ts";
+export type { ExtractReport, ExtractRequest, NotMade } from "./inspect/extract.ts";
+export type { Inspection, InspectRequest, ListingForm } from "./inspect/inspect.ts";
 export type { KeysReport, KeysRequest } from "./keys.ts";
 export { type Finding, type LintReport, type Place, SEVERITIES, type Severity } from "./lint/finding.ts";
 export type { LintRequest } from "./lint/lint.ts";
@@ -37,8 +47,10 @@ export {
   diffImage,
   explainImage,
   exportImage,
+  extractImage,
   inspectImage,
   lintImage,
+  listImage,
   lockImage,
   makeKeys,
   measureImage,

@@ -1,5 +1,4 @@
 import type { PruneReport, VerifyReport } from "@cvm-build/store";
-import type { UkiInspection } from "@cvm-build/uki";
 import type { BootImageRequest, BootReport } from "./boot.ts";
 import type { Difference, DiffRequest } from "./diff/diff.ts";
 import type { LogChoice } from "./evidence/log.ts";
@@ -9,6 +8,8 @@ import type { QuoteVerification, VerifyQuoteRequest } from "./evidence/verify-qu
 import type { MeasureRequest } from "./examine.ts";
 import type { ExportImageRequest, ImageExport } from "./exports/export-image.ts";
 import type { Explanation, ExplainRequest } from "./explain/explain.ts";
+import type { ExtractReport, ExtractRequest } from "./inspect/extract.ts";
+import type { Inspection, InspectRequest, ListingForm } from "./inspect/inspect.ts";
 import type { KeysReport, KeysRequest } from "./keys.ts";
 import type { LintReport } from "./lint/finding.ts";
 import type { LintRequest } from "./lint/lint.ts";
@@ -29,9 +30,22 @@ export async function lockImage(request: LockRequest, surroundings: Surroundings
   return (await import("./lock.ts")).lockImage(request, surroundings);
 }
 
-/** Says what is in a UKI. */
-export async function inspectImage(request: { image: string }, surroundings: Surroundings): Promise<UkiInspection> {
-  return (await import("./examine.ts")).inspectImage(request, surroundings);
+/** Says what is in an image of any format. */
+export async function inspectImage(request: InspectRequest, surroundings: Surroundings): Promise<Inspection> {
+  return (await import("./inspect/inspect.ts")).inspectImage(request, surroundings);
+}
+
+/** Lists the files of an image. */
+export async function listImage(
+  request: { image: string; form: ListingForm },
+  surroundings: Surroundings,
+): Promise<string[]> {
+  return (await import("./inspect/inspect.ts")).listImage(request, surroundings);
+}
+
+/** Takes files, partitions or sections out of an image. */
+export async function extractImage(request: ExtractRequest, surroundings: Surroundings): Promise<ExtractReport> {
+  return (await import("./inspect/extract.ts")).extractImage(request, surroundings);
 }
 
 /** Predicts the registers of an image on platforms, from its own bytes. */

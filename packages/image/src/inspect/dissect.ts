@@ -1,0 +1,148 @@
+import { type ByteSource, FormatError, sliceSource } from "@cvm-build/bytes";
+import { FileTree, isGpt, readGpt } from "@cvm-build/fs-writer";
+import type { Dissection, InspectedPartition, PartContents } from "./dissection.ts";
+import type { ImageFormat } from "./formats/format.ts";
+import { recognise, UNKNOWN_FORMAT } from "./formats/table.ts";
+import { mountsOf, nakedMount, partitionOf } from "./mounts.ts";
+import { openImage } from "./open-image.ts";
+import { type FoundSystem, inspectSystem, valueOf } from "./operating-system.ts";
+import { type FoundTree, ROOT_ATTRIBUTES } from "./trees/found-tree.ts";
+import { mountTrees } from "./trees/mount-trees.ts";
+import { verifyPartitions } from "./verify-partitions.ts";
+import type { Workspace } from "./workspace.ts";
+
+/** An image that was looked at, and what can be looked at further. */
+export interface DissectedImage {
+  report: Dissection;
+  /** The image without what it was packed in. */
+  source: ByteSource;
+  /** Partitions' bytes by number. */
+  partitions: ReadonlyMap<number, ByteSource>;
+  /** All that a booted system would see of it in one tree; undefined where there is no file system that is read. */
+  tree: FoundTree | undefined;
+}
+
+/** How an image is looked at. */
+export interface DissectOptions {
+  /** The file's name, without folders. */
+  name: string;
+  /** Whether data are compared with their hash trees. */
+  verify: boolean;
+  /** Whether contents will be asked for: those that cannot be read by position are then kept. */
+  keepContents: boolean;
+}
+
+const SECTOR_BYTES = 512;
+
+/**
+ * Says what is in an image that is no PE file, as systemd-dissect does.
+ * @throws FormatError where its outermost layer is damaged; what is damaged in a partition is said of that partition
+ */
+export async function dissect(
+  image: ByteSource,
+  options: DissectOptions & { workspace: Workspace },
+): Promise<DissectedImage> {
+  const { source, layers } = await openImage(image, options.workspace);
+  const base = { name: options.name, sizeBytes: source.sizeBytes, layers };
+  const imageName = options.name.replace(/\.raw$/, "");
+  const named = imageName === options.name ? {} : { imageName };
+  const contentsFor = options.keepContents ? options.workspace : undefined;
+  if (isGpt(source)) return dissectDisk(source, { base: { ...base, ...named }, imageName, options, contentsFor });
+
+  const format = recognise(source);
+  const contents = await describeContents(source, { format, workspace: contentsFor });
+  const system = contents.found && inspectSystem(contents.found.tree, { imageName, hasEsp: false });
+  const isMounted = format?.fstype !== undefined && contents.found !== undefined;
+  const report: Dissection = {
+    ...base,
+    ...(isMounted && named),
+    format: contents.contents.format,
+    ...(isMounted && { sectorSize: SECTOR_BYTES, mounts: [nakedMount(format.fstype)] }),
+    ...(isMounted && isUuid(contents.contents.uuid) && { imageUuid: contents.contents.uuid }),
+    ...systemReport(system),
+    contents: contents.contents,
+    problems: [...(system?.problems ?? []), ...(contents.found?.leftOut ?? []).map((what) => `left out: ${what}`)],
+  };
+  return { report, source, partitions: new Map(), tree: contents.found };
+}
+
+interface DiskRequest {
+  base: Pick<Dissection, "name" | "sizeBytes" | "layers" | "imageName">;
+  imageName: string;
+  options: DissectOptions;
+  contentsFor: Workspace | undefined;
+}
+
+async function dissectDisk(source: ByteSource, request: DiskRequest): Promise<DissectedImage> {
+  const gpt = readGpt(source);
+  const sources = new Map<number, ByteSource>();
+  const architectures = new Map<number, string>();
+  const trees = new Map<number, FoundTree>();
+  const partitions: InspectedPartition[] = [];
+  for (const found of gpt.partitions) {
+    const { uuid, label, offsetBytes, sizeBytes, flags, typeUuid, type, architecture } = found;
+    const partno = found.index + 1;
+    const part = sliceSource(source, offsetBytes, sizeBytes);
+    const { contents, found: tree } = await describeContents(part, {
+      format: recognise(part),
+      workspace: request.contentsFor,
+    });
+    sources.set(partno, part);
+    if (architecture) architectures.set(partno, architecture);
+    if (tree) trees.set(partno, tree);
+    partitions.push({ partno, type: type ?? typeUuid, typeUuid, uuid, label, offsetBytes, sizeBytes, flags, contents });
+  }
+  const mounted = mountTrees(partitions, trees);
+  const hasEsp = partitionOf(partitions, "esp") !== undefined;
+  const system = mounted && inspectSystem(mounted.tree, { imageName: request.imageName, hasEsp });
+  const verification = verifyPartitions(partitions, sources, { verify: request.options.verify, trees });
+  const programs = partitionOf(partitions, "root") ?? partitionOf(partitions, "usr");
+  const architecture = programs && architectures.get(programs.partno);
+  const report: Dissection = {
+    ...request.base,
+    format: "gpt",
+    sectorSize: gpt.sectorBytes,
+    imageUuid: gpt.diskUuid,
+    ...systemReport(system),
+    ...(architecture !== undefined && { architecture }),
+    mounts: mountsOf(partitions, architectures),
+    partitions,
+    problems: [...gpt.problems, ...(system?.problems ?? []), ...verification],
+  };
+  return { report, source, partitions: sources, tree: mounted };
+}
+
+async function describeContents(
+  source: ByteSource,
+  { format, workspace }: { format: ImageFormat | undefined; workspace: Workspace | undefined },
+): Promise<{ contents: PartContents; found: FoundTree | undefined }> {
+  if (!format) return { contents: { format: UNKNOWN_FORMAT, facts: {} }, found: undefined };
+  const name = { format: format.name, ...(format.fstype !== undefined && { fstype: format.fstype }) };
+  let contents: PartContents = { ...name, facts: {} };
+  try {
+    contents = { ...name, ...format.describe(source) };
+    const found = await format.tree?.(source, workspace);
+    if (found) contents.facts["entries"] = found.tree.size - 1;
+    return { contents, found };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return { contents: { ...contents, problem: error.message }, found: undefined };
+  }
+}
+
+function systemReport(system: FoundSystem | undefined): Partial<Dissection> {
+  const found = system ?? inspectSystem(new FileTree(ROOT_ATTRIBUTES), { imageName: "", hasEsp: false });
+  const imageId = valueOf(found.osRelease, "IMAGE_ID");
+  const imageVersion = valueOf(found.osRelease, "IMAGE_VERSION");
+  return {
+    ...found.facts,
+    ...(found.architecture !== undefined && { architecture: found.architecture }),
+    ...(imageId !== undefined && { imageId }),
+    ...(imageVersion !== undefined && { imageVersion }),
+    ...(system && found.uses),
+  };
+}
+
+function isUuid(text: string | undefined): boolean {
+  return text !== undefined && text.length === 36;
+}

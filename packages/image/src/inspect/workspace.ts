@@ -1,0 +1,99 @@
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  assert,
+  borrowedChunksOf,
+  type ByteSource,
+  type FileSource,
+  openFileSource,
+  sliceSource,
+  writeFully,
+} from "@cvm-build/bytes";
+
+/** Zeros are left out in pieces of this size. */
+const HOLE_BYTES = 1 << 16;
+
+/** A folder for what has to be decompressed before it can be looked at; it goes with everything in it. */
+export class Workspace implements Disposable {
+  readonly path: string;
+  readonly #open: Disposable[] = [];
+  #kept: { descriptor: number; sizeBytes: number } | undefined;
+  #files = 0;
+
+  /** @param parent where the folder is made, the system's place for temporary files unless given */
+  constructor(parent: string = tmpdir()) {
+    this.path = mkdtempSync(join(parent, ".cvm-build-"));
+  }
+
+  /** A copy of bytes that will be gone. It can be read as long as the workspace is there. */
+  keep(data: ByteSource): ByteSource {
+    this.#kept ??= { descriptor: openSync(join(this.path, "kept"), "wx+", 0o600), sizeBytes: 0 };
+    const kept = this.#kept;
+    const offsetBytes = kept.sizeBytes;
+    for (const chunk of borrowedChunksOf(data)) {
+      writeFully(kept.descriptor, chunk, kept.sizeBytes);
+      kept.sizeBytes += chunk.length;
+    }
+    const whole = descriptorSource(kept.descriptor, kept.sizeBytes);
+    return sliceSource(whole, offsetBytes, data.sizeBytes);
+  }
+
+  /** All chunks in a file, zeros as holes. */
+  async collect(chunks: AsyncIterable<Uint8Array>): Promise<FileSource> {
+    const path = join(this.path, `collected-${this.#files++}`);
+    const descriptor = openSync(path, "wx", 0o600);
+    try {
+      let sizeBytes = 0;
+      for await (const { buffer, byteOffset, byteLength } of chunks) {
+        sizeBytes = putSparse(descriptor, Buffer.from(buffer, byteOffset, byteLength), sizeBytes);
+      }
+      ftruncateSync(descriptor, sizeBytes);
+    } finally {
+      closeSync(descriptor);
+    }
+    const source = openFileSource(path);
+    this.#open.push(source);
+    return source;
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#open) file[Symbol.dispose]();
+    if (this.#kept) closeSync(this.#kept.descriptor);
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+const ZEROS = Buffer.alloc(HOLE_BYTES);
+
+/** Writes chunks one after the other from the start of a file, zeros as holes. */
+export function writeSparse(descriptor: number, chunks: Iterable<Buffer>): void {
+  let sizeBytes = 0;
+  for (const chunk of chunks) sizeBytes = putSparse(descriptor, chunk, sizeBytes);
+  ftruncateSync(descriptor, sizeBytes);
+}
+
+/** @returns where the next chunk goes */
+function putSparse(descriptor: number, chunk: Buffer, offsetBytes: number): number {
+  for (let at = 0; at < chunk.length; at += HOLE_BYTES) {
+    const part = chunk.subarray(at, at + HOLE_BYTES);
+    if (!part.equals(ZEROS.subarray(0, part.length))) writeFully(descriptor, part, offsetBytes + at);
+  }
+  return offsetBytes + chunk.length;
+}
+
+/** The first bytes of a file that is open and only grows. */
+function descriptorSource(descriptor: number, sizeBytes: number): ByteSource {
+  return {
+    sizeBytes,
+    read(offsetBytes, lengthBytes) {
+      const bytes = Buffer.allocUnsafe(lengthBytes);
+      for (let done = 0; done < lengthBytes;) {
+        const got = readSync(descriptor, bytes, done, lengthBytes - done, offsetBytes + done);
+        assert(got > 0, `expected ${lengthBytes} bytes of a file that was just written`);
+        done += got;
+      }
+      return bytes;
+    },
+  };
+}
