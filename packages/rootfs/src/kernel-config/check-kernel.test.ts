@@ -121,7 +121,10 @@ describe("what a layout needs", () => {
       ],
     ]);
     expect(of("initoverlay", { initOverlay: { carrier: "partition", loadIntoRam: true } })).toContain("loop");
-    expect(of("pmem")).toEqual(["pmem", "erofs"]);
+    expect(of("pmem")).toEqual([
+      ...["pmem", "initrd", "initrd-zstd", "script-init", "modules", "erofs", "verity", "overlay"],
+    ]);
+    expect(of("pmem", { validation: { ...validation, verity: "none" } })).toEqual(["pmem", "erofs"]);
     expect(of("sysext")).toEqual([]);
   });
 });

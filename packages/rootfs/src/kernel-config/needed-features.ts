@@ -12,9 +12,10 @@ export function neededKernelFeatures(profile: Profile): KernelFeature[] {
     case "disk":
       return ["uki", ...initrd, "systemd", "modules", "disk", "gpt", ...erofs(profile), ...verity(profile)];
     case "initoverlay":
-      return ["uki", ...initrd, "script-init", "modules", ...erofs(profile), ...verity(profile), ...overlay(profile)];
+      return ["uki", ...miniInitrd(profile), ...carrier(profile)];
     case "pmem":
-      return ["pmem", ...erofs(profile)];
+      // Without a hash tree the kernel mounts it by itself.
+      return profile.validation.verity === "none" ? ["pmem", ...erofs(profile)] : ["pmem", ...miniInitrd(profile)];
     default:
       return [];
   }
@@ -38,11 +39,16 @@ function verity({ disk, validation }: Profile): KernelFeature[] {
   ];
 }
 
-function overlay({ initOverlay: { carrier, loadIntoRam } }: Profile): KernelFeature[] {
-  const places: Record<typeof carrier, KernelFeature[]> = {
+function miniInitrd(profile: Profile): KernelFeature[] {
+  const own: KernelFeature[] = ["initrd", ...compression(profile), "script-init", "modules"];
+  return [...own, ...erofs(profile), ...verity(profile), "overlay"];
+}
+
+function carrier({ initOverlay: { carrier: kind, loadIntoRam } }: Profile): KernelFeature[] {
+  const places: Record<typeof kind, KernelFeature[]> = {
     initrd: ["loop"],
     esp: ["disk", "fat", "loop"],
     partition: ["disk", "gpt", ...(loadIntoRam ? (["loop"] as const) : [])],
   };
-  return ["overlay", ...places[carrier]];
+  return places[kind];
 }
