@@ -28,8 +28,8 @@ describe("hashBanks", () => {
   });
 
   it("gives threads back, of which those that were prepared are used", async () => {
-    expect(startTimesMs(9).at(-1)).toBeGreaterThan(0);
-    prepareDigestThreads(4);
+    prepareDigestThreads(64);
+    expect(startTimesMs(9).slice(3)).not.toContain(0);
     using image = openFileSource(path);
     const hash = () => hashBanks(image, [whole], { banks: HASH_ALGORITHMS, threads: 3 });
     await Promise.all([hash(), hash()]);

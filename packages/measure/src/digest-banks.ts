@@ -1,7 +1,7 @@
 import type { ByteSource, FileSource, HashAlgorithm } from "@cvm-build/bytes";
 import type { BankDigests, DigestMemo } from "./digest-memo.ts";
 import { type DigestStream, hashStream, streamBytes, type StreamDigests, type StreamWork } from "./digest-stream.ts";
-import { hashInThread, startTimesMs } from "./digest-threads.ts";
+import { hashInThread, MOST_THREADS, startTimesMs } from "./digest-threads.ts";
 
 /** Below this, starting a thread costs more than it saves. */
 const WORTH_A_THREAD_BYTES = 1 << 23;
@@ -42,7 +42,7 @@ interface Unit {
 
 async function hashAll(image: ByteSource, work: readonly StreamWork[], threads: number): Promise<BankDigests[]> {
   const totalBytes = work.reduce((sum, { stream }) => sum + streamBytes(stream), 0);
-  const count = isFile(image) && totalBytes >= WORTH_A_THREAD_BYTES ? Math.max(1, threads) : 1;
+  const count = isFile(image) && totalBytes >= WORTH_A_THREAD_BYTES ? Math.max(1, Math.min(threads, MOST_THREADS)) : 1;
   const [own = [], ...others] = dealOut(work, count).map((units) => groupByStream(units, work));
   const all = work.map((): BankDigests => ({}));
   const note = (share: readonly Share[], digests: readonly StreamDigests[][]) => {

@@ -1,12 +1,15 @@
 import { once } from "node:events";
 import type { Worker } from "node:worker_threads";
-import { startThread } from "@cvm-build/bytes";
+import { HASH_ALGORITHMS, startThread } from "@cvm-build/bytes";
 import type { DigestReply, DigestTask } from "./digest-worker.ts";
 
 const WORKER = new URL("./digest-worker.ts", import.meta.url);
 
 /** How long a thread takes to start: as long as hashing some 20 MB in all banks. */
 const START_MS = 60;
+
+/** More threads than there are banks have little to do: the largest stream under the dearest algorithm takes as long as all. */
+export const MOST_THREADS = HASH_ALGORITHMS.length;
 
 /** A thread, and when it was started. */
 interface DigestThread {
@@ -32,7 +35,7 @@ export function startTimesMs(threads: number): number[] {
  * @param threads how many may hash, of which the caller's own is one
  */
 export function prepareDigestThreads(threads: number): void {
-  while (idle.length < threads - 1) idle.push(start());
+  while (idle.length < Math.min(threads, MOST_THREADS) - 1) idle.push(start());
 }
 
 /** Has a thread that is idle hash, or one that is started for it. */
