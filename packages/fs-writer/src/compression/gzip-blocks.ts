@@ -13,6 +13,9 @@ const GZIP_WORKER = new URL("./gzip-worker.ts", import.meta.url);
 const HEADER = Buffer.from("1f8b0800000000000003", "hex");
 /** A last block with nothing in it. @see RFC 1951, 3.2.6 */
 const LAST_BLOCK = Buffer.from("0300", "hex");
+/** How much of a piece tells whether it is worth compressing, twice, and the part of it that has to be gained. */
+const SAMPLE_BYTES = 1 << 15;
+const MIN_GAIN = 50;
 /** Pieces that wait beside those that are worked on. */
 const PIECES_AHEAD = 2;
 
@@ -48,9 +51,14 @@ export async function* gzipBlocks(
   yield Buffer.concat([LAST_BLOCK, trailer]);
 }
 
-/** Deflates a piece so that others can follow it. */
+/** Deflates a piece so that others can follow it; what is compressed already is stored, which takes no time. */
 export function deflatePiece({ bytes, level }: DeflateTask): Buffer {
-  return deflateRawSync(bytes, { level, finishFlush: constants.Z_SYNC_FLUSH });
+  const deflate = (part: Uint8Array, withLevel: number): Buffer =>
+    deflateRawSync(part, { level: withLevel, finishFlush: constants.Z_SYNC_FLUSH });
+  const samples = [0, bytes.length / 2].map((at) => bytes.subarray(at, at + SAMPLE_BYTES));
+  const gained = samples.map((sample) => sample.length - deflate(sample, level).length);
+  const isDense = samples.every((sample, index) => (gained[index] ?? 0) < sample.length / MIN_GAIN);
+  return deflate(bytes, isDense ? 0 : level);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
