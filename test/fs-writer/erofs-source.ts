@@ -102,27 +102,36 @@ export function makeSource(folder: string): void {
     lchownSync(at("small"), 1000, 50_000);
     lchownSync(at("link"), 7, 8);
   }
-  setXattrs(folder);
+  setXattrs(folder, xattrs());
   for (const [index, name] of ["small", "block", "many", "bin", "mixed"].entries()) utimesSync(at(name), index, index);
 }
 
-function setXattrs(folder: string): void {
+/** Attributes of `makeSource`'s files. */
+function xattrs(): Xattr[] {
   const hex = (value: string): string => Buffer.from(value).toString("hex");
-  const ordinary = ["small", "block", "two-blocks", "zeros", "many"].map((name) => [name, "user.shared", hex("same")]);
-  const special = [
+  const names = ["small", "block", "two-blocks", "zeros", "many"];
+  const ordinary = names.map((name): Xattr => [name, "user.shared", hex("same")]);
+  const special: Xattr[] = [
     ["", "security.selinux", hex("system_u:object_r:root_t:s0\0")],
     ["bin", "security.selinux", hex("system_u:object_r:bin_t:s0\0")],
     ["many", "trusted.overlay.opaque", hex("y")],
     ["link", "trusted.overlay.redirect", hex("elsewhere")],
     ["bin/program", "security.capability", "0100000200200000000000000000000000000000"],
   ];
-  const entries = [
+  return [
     ...ordinary,
     ["shared", "user.large", hex("q".repeat(2000))],
     ["block", "user.overlay.one", hex("1")],
     ["block", "user.empty", ""],
     ...(isRoot ? special : []),
   ];
-  const input = JSON.stringify(entries.map(([name = "", ...rest]) => [join(folder, name), ...rest]));
+}
+
+/** A path in a folder, an attribute's name, and its value in hexadecimal. */
+type Xattr = readonly [path: string, name: string, value: string];
+
+/** Sets extended attributes, which Node cannot. */
+export function setXattrs(folder: string, entries: readonly Xattr[]): void {
+  const input = JSON.stringify(entries.map(([path, name, value]) => [join(folder, path), name, value]));
   execFileSync("python3", ["-c", SET_XATTRS], { input });
 }
