@@ -3,6 +3,7 @@ import { join, relative } from "node:path";
 import { compareCodeUnits, CvmError, type Sha256Hex } from "@cvm-build/bytes";
 import type { ArtifactDeclaration, Profile } from "@cvm-build/profile";
 import { requestDigest } from "@cvm-build/resolver";
+import { basePackagesOf } from "./base-lock.ts";
 import { initrdPackagesOf } from "./initrd-packages.ts";
 import { layoutOf } from "./layouts/table.ts";
 
@@ -13,6 +14,7 @@ import { layoutOf } from "./layouts/table.ts";
 export function requestSha256(profile: Profile, directory: string): Sha256Hex {
   const { distribution, content, uki, artifacts } = profile;
   const initrdPackages = initrdPackagesOf(profile);
+  const base = basePackagesOf(profile, directory).map(({ name, version }) => `${name}=${version}`);
   return requestDigest({
     distribution: distribution.distribution,
     release: distribution.release,
@@ -24,6 +26,7 @@ export function requestSha256(profile: Profile, directory: string): Sha256Hex {
       packageFiles: packageFiles(content.packageDirectories).map((path) => relative(directory, path)),
     }),
     ...(initrdPackages.length > 0 && { initrdPackages }),
+    ...(base.length > 0 && { base }),
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
     ...(layoutOf(profile).stub !== undefined && { stub: [uki.stubPackage, uki.stubRelease] }),

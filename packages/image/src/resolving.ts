@@ -14,6 +14,7 @@ import {
   resolvePackages,
 } from "@cvm-build/resolver";
 import type { Store } from "@cvm-build/store";
+import { type BasePackage, basePackagesOf, pinBase } from "./base-lock.ts";
 import { initrdPackagesOf } from "./initrd-packages.ts";
 import { layoutOf } from "./layouts/table.ts";
 import { type LocalPackages, openLocalPackages } from "./local-packages.ts";
@@ -47,9 +48,10 @@ export async function resolveProfile(
   const architecture = DEBIAN_ARCHITECTURE[distribution.architecture];
   const local = await openLocalPackages(content, surroundings);
   const { repositories, universe } = await openRelease(distribution.release, { profile, store, surroundings, local });
+  const base = basePackagesOf(profile, surroundings.directory);
   const resolution = resolvePackages(universe, {
     architecture,
-    packages: local.packages,
+    packages: [...pinBase(base, universe), ...local.packages],
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
   });
@@ -72,7 +74,7 @@ export async function resolveProfile(
     distribution: { id: distribution.distribution, release: distribution.release, architecture },
     repositories: [...repositories, ...ofStub.repositories],
     packages: [
-      ...resolution.packages.map((entry): LockedPackage => ({ ...entry, role: "image" })),
+      ...beyondBase(resolution, base).map((entry): LockedPackage => ({ ...entry, role: "image" })),
       ...resolveInitrd(profile, { universe, resolution, architecture }),
       ...(hasStub
         ? [{ ...resolveAlone(ofStub.universe, uki.stubPackage, { architecture }), role: "stub" as const }]
@@ -81,6 +83,12 @@ export async function resolveProfile(
     artifacts,
     tools: { zstd: process.versions.zstd ?? "none", segmentFormat: SEGMENT_FORMAT_VERSION },
   };
+}
+
+/** What is not in the image that an extension is for. */
+function beyondBase({ packages }: Resolution, base: readonly BasePackage[]): Resolution["packages"] {
+  const names = new Set(base.map(({ name }) => name));
+  return packages.filter(({ name }) => !names.has(name));
 }
 
 /** What the initrd has beside the image's packages, which it takes as they are. */

@@ -9,6 +9,9 @@ import { renderTable } from "./table.ts";
 /** How many lines of unhandled scripts a person wants to see at once; the manifest has them all. */
 const SCRIPT_LINES_SHOWN = 12;
 
+/** The same of paths that a format has no place for. */
+const PATHS_SHOWN = 5;
+
 /** What a build left, ending in the registers. */
 export function renderBuild(report: BuildReport, painter: Painter): string {
   const { manifest, measurements, lint, launch, directory } = report;
@@ -16,6 +19,7 @@ export function renderBuild(report: BuildReport, painter: Painter): string {
     renderFacts(report, painter),
     renderScripts(report, painter),
     renderLosses(report, painter),
+    renderLeftOut(report, painter),
     ...(lint ? [renderLintBriefly(lint, painter)] : []),
     ...manifest.image.notices.map((notice) => `${painter("yellow", "notice:")} ${notice}\n`),
     ...(launch ? [renderLaunches(launch, { directory, painter })] : []),
@@ -82,6 +86,14 @@ function renderLaunches(
 function kernelText({ kernel, stub }: BuildReport["manifest"]): string {
   const release = kernel?.release ?? "none";
   return stub ? `${release}, stub ${stub.version} from ${stub.package} ${stub.packageVersion}` : release;
+}
+
+function renderLeftOut({ manifest }: BuildReport, painter: Painter): string {
+  const { image, leftOut = [] } = manifest;
+  if (leftOut.length === 0) return "";
+  const shown = leftOut.slice(0, PATHS_SHOWN).join(" ");
+  const more = leftOut.length > PATHS_SHOWN ? " … all in manifest.json" : "";
+  return `${painter("yellow", "left out:")} ${leftOut.length} paths of packages that a ${image.format} has no place for: ${shown}${more}\n`;
 }
 
 function lockText(lock: BuildReport["lock"]): string {

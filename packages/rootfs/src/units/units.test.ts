@@ -132,7 +132,7 @@ describe("unit-enablement", () => {
 
   it.each(["sysext", "confext", "portable"] as const)("leaves units of a %s to the system that it joins", (format) => {
     const { output } = profileFixture();
-    const finish = (content: { enableUnits?: string[]; maskUnits?: string[] } = {}) => {
+    const finishPart = (content: { enableUnits?: string[]; maskUnits?: string[] } = {}) => {
       const tree = treeFixture({ [`${UNITS}/a.service`]: "[Install]\nWantedBy=multi-user.target\n" });
       const postinst = { a: "systemctl enable a.service" };
       void unitEnablementFinisher.finish(
@@ -141,9 +141,9 @@ describe("unit-enablement", () => {
       );
       return Object.keys(dumpTree(tree));
     };
-    expect(finish()).toEqual([`${UNITS}/a.service`]);
-    expect(() => finish({ enableUnits: ["a.service"] })).toThrow('cannot apply Enable= "a.service"');
-    expect(() => finish({ maskUnits: ["a.service"] })).toThrow(
+    expect(finishPart()).toEqual([`${UNITS}/a.service`]);
+    expect(() => finishPart({ enableUnits: ["a.service"] })).toThrow('cannot apply Enable= "a.service"');
+    expect(() => finishPart({ maskUnits: ["a.service"] })).toThrow(
       `cannot apply Mask= "a.service": expected no such setting with Format=${format}`,
     );
   });
