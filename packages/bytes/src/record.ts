@@ -43,6 +43,7 @@ export function record<const L extends Layout>(recordName: string, sizeBytes: nu
   checkLayout(recordName, sizeBytes, layout);
   const fields = Object.entries(layout);
   const encodeInto = (target: Buffer, offsetBytes: number, values: ValueOf<RecordType<L>>): void => {
+    assert(offsetBytes + sizeBytes <= target.length, `expected room for ${recordName} at ${offsetBytes}`);
     for (const [field, [offset, type]] of fields) {
       const value = (values as Record<string, unknown>)[field];
       const refusal = type.refuse(value);
@@ -100,8 +101,12 @@ function unsigned(name: string, sizeBytes: 1 | 2 | 4, bigEndian: boolean): Field
   return {
     name,
     sizeBytes,
-    put: (view, offset, value) =>
-      void (bigEndian ? view.writeUIntBE(value, offset, sizeBytes) : view.writeUIntLE(value, offset, sizeBytes)),
+    put(view, offset, value) {
+      // A byte at a time, since this is where tables of many records spend their time.
+      for (let byte = 0; byte < sizeBytes; byte++) {
+        view[offset + (bigEndian ? sizeBytes - 1 - byte : byte)] = value >>> (8 * byte);
+      }
+    },
     get: (view, offset) => (bigEndian ? view.readUIntBE(offset, sizeBytes) : view.readUIntLE(offset, sizeBytes)),
     refuse: (value) =>
       Number.isInteger(value) && value >= 0 && value <= max ? undefined : `an integer 0..0x${max.toString(16)}`,

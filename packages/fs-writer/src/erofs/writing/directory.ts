@@ -1,3 +1,4 @@
+import { compareUtf8 } from "../../file-tree.ts";
 import { EROFS_BLOCK_BYTES, EROFS_FILE_TYPE, ErofsDirent } from "../format.ts";
 import type { NamedNode, PlannedNode } from "./nodes.ts";
 
@@ -5,8 +6,8 @@ const DIRENT_BYTES = ErofsDirent.sizeBytes;
 const NID = ErofsDirent.offsetOf("nid");
 const NAME_OFFSET = ErofsDirent.offsetOf("nameOffset");
 const FILE_TYPE = ErofsDirent.offsetOf("fileType");
-const SELF = Buffer.from(".");
-const PARENT = Buffer.from("..");
+const SELF = ".";
+const PARENT = "..";
 
 /** The size of a directory's data: whole blocks and what the last one uses. */
 export function directorySizeBytes(directory: PlannedNode): number {
@@ -21,13 +22,13 @@ export function encodeDirectory(directory: PlannedNode): Buffer {
   for (const { first, end, startBytes } of blocksOf(entries)) {
     let nameOffset = (end - first) * DIRENT_BYTES;
     for (let index = first; index < end; index++) {
-      const { name, node } = entries[index] as NamedNode;
+      const { name, nameSizeBytes, node } = entries[index] as NamedNode;
       const at = startBytes + (index - first) * DIRENT_BYTES;
       writeNid(data, at + NID, node.nid);
       data.writeUInt16LE(nameOffset, at + NAME_OFFSET);
       data.writeUInt8(EROFS_FILE_TYPE[node.node.kind], at + FILE_TYPE);
-      name.copy(data, startBytes + nameOffset);
-      nameOffset += name.length;
+      data.write(name, startBytes + nameOffset);
+      nameOffset += nameSizeBytes;
     }
   }
   return data;
@@ -45,8 +46,8 @@ interface DirectoryBlock {
 function blocksOf(entries: readonly NamedNode[]): DirectoryBlock[] {
   const blocks: DirectoryBlock[] = [];
   let block: DirectoryBlock = { first: 0, end: 0, startBytes: 0, usedBytes: 0 };
-  for (const { name } of entries) {
-    const needBytes = DIRENT_BYTES + name.length;
+  for (const { nameSizeBytes } of entries) {
+    const needBytes = DIRENT_BYTES + nameSizeBytes;
     if (block.usedBytes + needBytes > EROFS_BLOCK_BYTES) {
       blocks.push(block);
       const { end } = block;
@@ -62,14 +63,14 @@ function blocksOf(entries: readonly NamedNode[]): DirectoryBlock[] {
 /** `.` and `..` stand among the names where their bytes put them: readers search by halves. */
 function entriesOf(directory: PlannedNode): NamedNode[] {
   const entries = directory.entries.slice();
-  entries.splice(placeOf(SELF, entries), 0, { name: SELF, node: directory });
-  entries.splice(placeOf(PARENT, entries), 0, { name: PARENT, node: directory.parent ?? directory });
+  insert(entries, { name: SELF, nameSizeBytes: SELF.length, node: directory });
+  insert(entries, { name: PARENT, nameSizeBytes: PARENT.length, node: directory.parent ?? directory });
   return entries;
 }
 
-function placeOf(name: Buffer, entries: readonly NamedNode[]): number {
-  const place = entries.findIndex((entry) => Buffer.compare(entry.name, name) > 0);
-  return place < 0 ? entries.length : place;
+function insert(entries: NamedNode[], entry: NamedNode): void {
+  const place = entries.findIndex(({ name }) => compareUtf8(name, entry.name) > 0);
+  entries.splice(place < 0 ? entries.length : place, 0, entry);
 }
 
 /** Numbers of slots are exact in a double. */

@@ -17,8 +17,9 @@ const MAX_MODE = 0o7777;
 
 /** A name in a directory. */
 export interface NamedNode {
-  /** UTF-8. */
-  name: Buffer;
+  name: string;
+  /** How long it is as UTF-8. */
+  nameSizeBytes: number;
   node: PlannedNode;
 }
 
@@ -74,11 +75,11 @@ export function planNodes(tree: FileTree, { mtimeClampSec }: { mtimeClampSec: nu
       else linked.set(node, planned);
     }
     if (!parent) continue;
-    parent.entries.push({ name: encodeName(path), node: planned });
+    parent.entries.push(nameOf(path, planned));
     if (node.kind === "directory") parent.linkCount++;
   }
   const epochSec = mostFrequent(nodes);
-  const xattrs = new XattrTable(nodes.map(({ path, node }) => [path, node] as const));
+  const xattrs = new XattrTable(nodes);
   for (const planned of nodes) {
     planned.xattrs = xattrs.bodyOf(planned.path, planned.node);
     planned.isExtended = needsExtended(planned, epochSec);
@@ -139,12 +140,12 @@ function mostFrequent(nodes: readonly PlannedNode[]): number {
   return most?.[0] ?? 0;
 }
 
-function encodeName(path: string): Buffer {
-  const text = path.slice(path.lastIndexOf("/") + 1);
-  const name = Buffer.from(text);
-  if (!text.isWellFormed()) throw refusal(path, "a name of Unicode text", "one half of a surrogate pair");
-  if (name.length <= EROFS_NAME_MAX_BYTES) return name;
-  throw refusal(path, `a name of at most ${EROFS_NAME_MAX_BYTES} bytes`, String(name.length));
+function nameOf(path: string, node: PlannedNode): NamedNode {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const nameSizeBytes = Buffer.byteLength(name);
+  if (!name.isWellFormed()) throw refusal(path, "a name of Unicode text", "one half of a surrogate pair");
+  if (nameSizeBytes <= EROFS_NAME_MAX_BYTES) return { name, nameSizeBytes, node };
+  throw refusal(path, `a name of at most ${EROFS_NAME_MAX_BYTES} bytes`, String(nameSizeBytes));
 }
 
 function isWithin(value: number, max: number): boolean {

@@ -7,7 +7,8 @@ const node = (xattrs: Record<string, string>): TreeNode => ({
   ...{ kind: "fifo", mode: 0o600, uid: 0, gid: 0, mtimeSec: 0, origin },
   xattrs: new Map(Object.entries(xattrs).map(([name, value]) => [name, Buffer.from(value)])),
 });
-const table = (...nodes: TreeNode[]): XattrTable => new XattrTable(nodes.map((each) => ["/node", each] as const));
+const table = (...nodes: TreeNode[]): XattrTable =>
+  new XattrTable(nodes.map((each) => ({ path: "/node", node: each })));
 
 const packed = (...parts: string[]): string => parts.join("").replaceAll(" ", "");
 

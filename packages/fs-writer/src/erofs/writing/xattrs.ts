@@ -26,9 +26,9 @@ export class XattrTable {
    * @param nodes every node once, with a path for messages
    * @throws CvmError `archive` for a name or value that erofs cannot hold
    */
-  constructor(nodes: Iterable<readonly [path: string, node: TreeNode]>) {
+  constructor(nodes: readonly { path: string; node: TreeNode }[]) {
     const counts = new Map<string, number>();
-    for (const [path, node] of nodes) {
+    for (const { path, node } of nodes) {
       if (!node.xattrs?.size) continue;
       const entries = encodeEntries(path, node.xattrs);
       this.#entries.set(node, entries);
