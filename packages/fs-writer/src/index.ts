@@ -29,6 +29,7 @@ export {
   DISK_SIZE_MULTIPLES,
 } from "./disk/convert.ts";
 export { isSparseTar, openSparseTar } from "./disk/gcp/reader.ts";
+export { dumpDisk } from "./disk/dump.ts";
 export { type DiskFormat, openDisk, type OpenedDisk } from "./disk/open.ts";
 export type { WrittenFile } from "./disk/sparse-writer.ts";
 export {
