@@ -43,6 +43,8 @@ export interface WrittenErofs {
   metadataBlocks: number;
 }
 
+/** Fresh memory for the metadata of each part would cost more than what is put into it. */
+const SCRATCH_BYTES = 1 << 20;
 /** The block after the superblock's. */
 const FIRST_DATA_BLOCK = 1;
 
@@ -113,13 +115,14 @@ async function copyParts({ parts }: ImageLayout, options: WriteOptions & Places)
   const { output, metaBlock, report } = options;
   const total = parts.reduce((sum, { dataBytes }) => sum + dataBytes, 0);
   let done = 0;
-  const taskOf = (part: ImagePart): ImageTask => {
+  const scratch = Buffer.alloc(SCRATCH_BYTES);
+  const taskOf = (part: ImagePart, { isHere }: { isHere: boolean }): ImageTask => {
     report?.({ stage: "erofs", done, total, unit: "bytes" });
     done += part.dataBytes;
     return {
       kind: "copy",
       output,
-      metadata: encodeMetadata(part),
+      metadata: encodeMetadata(part, isHere ? scratch : undefined),
       metadataOffsetBytes: (metaBlock + part.firstBlock) * EROFS_BLOCK_BYTES,
       pieces: packPieces(part.pieces),
     };
@@ -134,9 +137,11 @@ function largestFirst(parts: readonly ImagePart[]): ImagePart[] {
   return [...parts].sort((a, b) => rank(b) - rank(a));
 }
 
-/** The inodes of a part with what follows each, but for the tails of files. */
-function encodeMetadata({ nodes, firstBlock, endBlock }: ImagePart): Buffer {
-  const metadata = zeroedBuffer((endBlock - firstBlock) * EROFS_BLOCK_BYTES);
+/** The inodes of a part with what follows each, but for the tails of files; in `scratch`, where it has room. */
+function encodeMetadata({ nodes, firstBlock, endBlock }: ImagePart, scratch?: Buffer): Buffer {
+  const sizeBytes = (endBlock - firstBlock) * EROFS_BLOCK_BYTES;
+  const isRoomy = scratch !== undefined && scratch.length >= sizeBytes;
+  const metadata = isRoomy ? scratch.subarray(0, sizeBytes).fill(0) : zeroedBuffer(sizeBytes);
   const firstSlot = (firstBlock * EROFS_BLOCK_BYTES) / EROFS_SLOT_BYTES;
   for (const planned of nodes) {
     const tailAt = putInode(planned, metadata, firstSlot);

@@ -25,7 +25,7 @@ export function copyPieces({ output, metadata, metadataOffsetBytes, pieces }: Co
     const dataBytes = piece.sizeBytes - piece.tailSizeBytes;
     if (dataBytes > 0) image.seek(piece.dataOffsetBytes);
     const room = image.room(piece.sizeBytes);
-    if (room.length === piece.sizeBytes) copyAtOnce(piece, { image, reader, tails });
+    if (room.length === piece.sizeBytes) copyAtOnce(piece, room, { image, reader, tails });
     else copyInParts(piece, { image, reader, tails });
     if (dataBytes > 0) image.pad();
   }
@@ -43,10 +43,9 @@ interface CopyPlaces {
 }
 
 /** The tail is read where the next piece will be, so that a file is read and hashed in one go. */
-function copyAtOnce(piece: PieceView, { image, reader, tails }: CopyPlaces): void {
-  const bytes = image.room(piece.sizeBytes);
+function copyAtOnce(piece: PieceView, bytes: Buffer, { image, reader, tails }: CopyPlaces): void {
   reader.fill(bytes, piece, 0);
-  if (!hash("sha256", bytes, "buffer").equals(piece.digest)) throw reader.changed(piece);
+  if (hash("sha256", bytes) !== piece.sha256) throw reader.changed(piece);
   const dataBytes = piece.sizeBytes - piece.tailSizeBytes;
   if (piece.tailSizeBytes > 0) bytes.copy(tails, piece.tailOffsetBytes, dataBytes);
   image.advance(dataBytes);
@@ -64,5 +63,5 @@ function copyInParts(piece: PieceView, { image, reader, tails }: CopyPlaces): vo
   }
   const tail = tails.subarray(piece.tailOffsetBytes, piece.tailOffsetBytes + piece.tailSizeBytes);
   reader.fill(tail, piece, dataBytes);
-  if (!running.update(tail).digest().equals(piece.digest)) throw reader.changed(piece);
+  if (running.update(tail).digest("hex") !== piece.sha256) throw reader.changed(piece);
 }

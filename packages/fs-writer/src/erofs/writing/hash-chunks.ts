@@ -29,7 +29,7 @@ export function hashChunks({ chunkBytes, pieces }: HashChunksTask): Sha256Hex[][
       whole.update(chunk);
       digests.push(isZero(chunk) ? HOLE_DIGEST : (hash("sha256", chunk) as Sha256Hex));
     }
-    if (!whole.digest().equals(piece.digest)) throw reader.changed(piece);
+    if (whole.digest("hex") !== piece.sha256) throw reader.changed(piece);
     return digests;
   });
 }

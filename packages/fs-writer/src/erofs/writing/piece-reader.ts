@@ -23,9 +23,9 @@ export class PieceReader implements Disposable {
   }
 
   /** The error for a piece whose bytes are not those of its digest. */
-  changed({ pathIndex, offsetBytes, digest }: PieceView): FormatError {
+  changed({ pathIndex, offsetBytes, sha256 }: PieceView): FormatError {
     const record = this.#paths[pathIndex] || "content";
-    return new FormatError({ record, offsetBytes }, `expected content with SHA-256 ${digest.toString("hex")}`);
+    return new FormatError({ record, offsetBytes }, `expected content with SHA-256 ${sha256}`);
   }
 
   [Symbol.dispose](): void {

@@ -22,7 +22,7 @@ export function wholeContent(content: Content, tailSizeBytes = 0): Piece {
   return { content, fromBytes: 0, sizeBytes, sha256, dataOffsetBytes: 0, tailSizeBytes, tailOffsetBytes: 0 };
 }
 
-const DIGEST_BYTES = 32;
+const DIGEST_DIGITS = 64;
 const COLUMNS = 6;
 
 /** Pieces as a few buffers, which pass between threads at once and not object by object. */
@@ -32,7 +32,8 @@ export interface PackedPieces {
   /** Contents that were in memory. */
   bytes: Uint8Array;
   numbers: Float64Array;
-  digests: Uint8Array;
+  /** All digests as one text. */
+  digests: string;
 }
 
 /** A piece without its `Content`: where its bytes are, as `PackedPieces` tells it. */
@@ -40,7 +41,7 @@ export interface PieceView {
   pathIndex: number;
   offsetBytes: number;
   sizeBytes: number;
-  digest: Buffer;
+  sha256: string;
   dataOffsetBytes: number;
   tailSizeBytes: number;
   tailOffsetBytes: number;
@@ -53,14 +54,14 @@ export function packPieces(pieces: readonly Piece[]): PackedPieces {
   const inMemory: Uint8Array[] = [];
   let inMemoryBytes = 0;
   const numbers = new Float64Array(pieces.length * COLUMNS);
-  const digests = Buffer.allocUnsafeSlow(pieces.length * DIGEST_BYTES);
   const indexOf = (path: string): number => {
     let index = pathIndexes.get(path);
     if (index === undefined) pathIndexes.set(path, (index = paths.push(path) - 1));
     return index;
   };
+  const digests: string[] = [];
   let at = 0;
-  for (const [index, { content, fromBytes, sizeBytes, sha256, ...places }] of pieces.entries()) {
+  for (const { content, fromBytes, sizeBytes, sha256, ...places } of pieces) {
     const isInMemory = "bytes" in content;
     numbers[at++] = isInMemory ? 0 : indexOf(content.file.path);
     numbers[at++] = isInMemory ? inMemoryBytes : content.file.offsetBytes + fromBytes;
@@ -68,17 +69,16 @@ export function packPieces(pieces: readonly Piece[]): PackedPieces {
     numbers[at++] = places.dataOffsetBytes;
     numbers[at++] = places.tailSizeBytes;
     numbers[at++] = places.tailOffsetBytes;
-    digests.write(sha256, index * DIGEST_BYTES, "hex");
+    digests.push(sha256);
     if (!isInMemory) continue;
     inMemory.push(content.bytes.subarray(fromBytes, fromBytes + sizeBytes));
     inMemoryBytes += sizeBytes;
   }
-  return { paths, bytes: joinUnpooled(inMemory, inMemoryBytes), numbers, digests };
+  return { paths, bytes: joinUnpooled(inMemory, inMemoryBytes), numbers, digests: digests.join("") };
 }
 
 /** The pieces that were packed, in order. */
 export function* unpackPieces({ numbers, digests }: PackedPieces): Generator<PieceView> {
-  const allDigests = Buffer.from(digests.buffer, digests.byteOffset, digests.byteLength);
   for (let index = 0; index * COLUMNS < numbers.length; index++) {
     const at = index * COLUMNS;
     const number = (column: number): number => numbers[at + column] as number;
@@ -89,14 +89,14 @@ export function* unpackPieces({ numbers, digests }: PackedPieces): Generator<Pie
       dataOffsetBytes: number(3),
       tailSizeBytes: number(4),
       tailOffsetBytes: number(5),
-      digest: allDigests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES),
+      sha256: digests.slice(index * DIGEST_DIGITS, (index + 1) * DIGEST_DIGITS),
     };
   }
 }
 
 /** The buffers of packed pieces, to be handed over rather than copied. */
-export function transferOf({ bytes, numbers, digests }: PackedPieces): ArrayBuffer[] {
-  return [bytes, numbers, digests].map(({ buffer }) => buffer as ArrayBuffer);
+export function transferOf({ bytes, numbers }: PackedPieces): ArrayBuffer[] {
+  return [bytes, numbers].map(({ buffer }) => buffer as ArrayBuffer);
 }
 
 /** As `Buffer.concat`, in memory that nothing else is in, so that it can be handed over. */

@@ -42,25 +42,30 @@ export function doTasks(tasks: readonly ImageTask[]): ImageTaskResult[] {
 /**
  * Runs tasks here and in other threads, with a few in flight; each is made only when its turn comes. After a failure none
  * is begun, and those in flight come to their end.
+ * @param makeTask what it makes is done before it is called again where `isHere`, and else keeps its buffers
  * @returns the results in the order of `items`
  * @throws the failure of the first item that has one; the signal's reason
  */
 export async function runTasks<Item>(
   items: readonly Item[],
-  makeTask: (item: Item) => ImageTask,
+  makeTask: (item: Item, where: { isHere: boolean }) => ImageTask,
   { pool, signal }: RunTasksOptions,
 ): Promise<ImageTaskResult[]> {
   const results: ImageTaskResult[] = [];
   const failures = new Map<number, unknown>();
   let next = 0;
-  const runAll = async (run: (tasks: ImageTask[]) => Promise<ImageTaskResult[]>, atOnce: number): Promise<void> => {
+  const runAll = async (
+    run: (tasks: ImageTask[]) => Promise<ImageTaskResult[]>,
+    { isHere }: { isHere: boolean },
+  ): Promise<void> => {
+    const atOnce = isHere ? 1 : GROUP_TASKS;
     while (next < items.length && failures.size === 0) {
       const first = next;
       const count = Math.min(atOnce, Math.ceil((items.length - next) / (2 * GROUP_TASKS)));
       next += count;
       try {
         signal?.throwIfAborted();
-        const done = await run(items.slice(first, next).map(makeTask));
+        const done = await run(items.slice(first, next).map((item) => makeTask(item, { isHere })));
         for (const [index, result] of done.entries()) results[first + index] = result;
       } catch (error) {
         failures.set(first, error);
@@ -75,8 +80,8 @@ export async function runTasks<Item>(
     await new Promise((resolve) => void setImmediate(resolve));
     return done;
   };
-  const others = Array.from({ length: pool ? 2 * pool.size : 0 }, () => runAll(elsewhere, GROUP_TASKS));
-  await Promise.all([...others, runAll(here, 1)]);
+  const others = Array.from({ length: pool ? 2 * pool.size : 0 }, () => runAll(elsewhere, { isHere: false }));
+  await Promise.all([...others, runAll(here, { isHere: true })]);
   const [first] = [...failures.keys()].sort((a, b) => a - b);
   if (first !== undefined) throw failures.get(first);
   return results;
