@@ -4,6 +4,7 @@ import type { OutputFormat, Profile } from "@cvm-build/profile";
 const OWN_PACKAGES: Partial<Record<OutputFormat, readonly string[]>> = {
   disk: ["dmsetup", "kmod", "mount", "systemd", "systemd-cryptsetup", "udev"],
   initoverlay: ["busybox", "dmsetup"],
+  pmem: ["busybox", "dmsetup"],
 };
 
 /** Packages whose files the image's initrd is made of, sorted; none where the format has no initrd of its own. */

@@ -110,7 +110,7 @@ async function predictMachine(
     ...(start.kernel && { boot: "kernel-bzimage" }),
   });
   using files = new DisposableStack();
-  const image = files.use(openFileSource(uki));
+  const image = files.use(openFileSource(start.kernel ? start.boot.imagePath : uki));
   return await predictPlatform(
     platform,
     {

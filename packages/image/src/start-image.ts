@@ -34,6 +34,8 @@ export function startOfImage(built: BuiltImage): StartOfImage {
       return startOfDisk(built);
     case "kernel":
       return startOfKernel(built);
+    case "memory":
+      return startFromMemory(built);
     default:
       throw notBooted(built, start);
   }
@@ -80,6 +82,16 @@ function startOfKernel({ output, path }: BuiltImage): StartOfImage {
   }
   const kernel = { initrdPath: file(names.initrd), commandLine: readFileSync(file(names.cmdline), "utf8") };
   return { boot: { imagePath: path, path: { kind: "kernel", ...kernel } }, kernel, partitions: "none" };
+}
+
+/** The machine is handed the kernel, and has the file system in its memory. */
+function startFromMemory(built: BuiltImage): StartOfImage {
+  const { output, path } = built;
+  const { fileSystem } = output.readJson<Manifest>("manifest.json");
+  const started = startOfKernel({ output, path: join(output.path, bootFileNames(output.imageId).kernel) });
+  const placed = { path, addressBytes: fileSystem?.addressBytes ?? 0 };
+  const kernel = { kind: "kernel", ...started.kernel, placed } as const;
+  return { ...started, boot: { ...started.boot, path: kernel } };
 }
 
 function notBooted({ path }: BuiltImage, start: Start | undefined): CvmError {

@@ -5,7 +5,7 @@ import type { Profile } from "@cvm-build/profile";
 import type { Rootfs } from "@cvm-build/rootfs";
 import { assembleSigned } from "./assemble-signed.ts";
 import type { BootFileNames } from "./boot-file-names.ts";
-import { writeBootFiles } from "./boot-files.ts";
+import { withArguments, writeBootFiles } from "./boot-files.ts";
 import { companionNames } from "./companions.ts";
 import { imageFileName } from "./layouts/table.ts";
 import type { Generation } from "./output.ts";
@@ -76,12 +76,6 @@ export async function writeUki(build: UkiBuild): Promise<WrittenUki> {
     phases,
     registerUse: rootfs.registerUse,
   };
-}
-
-/** A profile whose kernel is told more. */
-export function withArguments(profile: Profile, more: readonly string[]): Profile {
-  const { content } = profile;
-  return { ...profile, content: { ...content, kernelCommandLine: [...content.kernelCommandLine, ...more] } };
 }
 
 /** What the image says of itself; empty where it says nothing. */

@@ -124,8 +124,8 @@ describe("settings that do not go together", () => {
     const { unsupported } = load({ "cvm.conf": text }, { ignoreUnsupported: true });
     expect(unsupported.map(({ name, useInstead }) => `${name}: ${useInstead}`)).toEqual([
       "Output.Overlay: use Base= of [Extension], with Format=sysext or confext",
-      "Content.InitrdPackages: leave it out: it is for Format=disk, initoverlay, not uki",
-      "Validation.Verity: leave it out: it is for Format=disk, initoverlay, sysext, confext, portable, not uki",
+      "Content.InitrdPackages: leave it out: it is for Format=disk, initoverlay, pmem, not uki",
+      "Validation.Verity: leave it out: it is for Format=disk, initoverlay, sysext, confext, portable, pmem, not uki",
       "Content.Bootable: leave it out: an image of Format=uki is bootable",
     ]);
     expect(load({ "cvm.conf": "[Content]\nBootable=no\n[Output]\nFormat=tar\n" }).unsupported).toEqual([]);

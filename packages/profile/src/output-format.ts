@@ -44,15 +44,16 @@ export const FORMAT_TRAITS = {
 /** Formats whose image lies in a disk's partitions, or may. */
 export const PARTITIONED_FORMATS = ["disk", "initoverlay"] as const satisfies readonly OutputFormat[];
 
+/** Formats with an initrd of their own, which leads to the tree. */
+export const INITRD_FORMATS = [...PARTITIONED_FORMATS, "pmem"] as const satisfies readonly OutputFormat[];
+
 /** Formats that are disk images of one tree, for a running system to merge or attach. */
 export const EXTENSION_FORMATS = ["sysext", "confext"] as const satisfies readonly OutputFormat[];
 
-/** Formats with dm-verity data beside their file system. */
+/** Formats with an erofs in them, and dm-verity data beside it. */
 export const VERITY_FORMATS = [
   ...PARTITIONED_FORMATS,
   ...EXTENSION_FORMATS,
   "portable",
+  "pmem",
 ] as const satisfies readonly OutputFormat[];
-
-/** Formats with an erofs in them. */
-export const EROFS_FORMATS = [...VERITY_FORMATS, "pmem"] as const satisfies readonly OutputFormat[];

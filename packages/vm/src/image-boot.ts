@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Host } from "./accelerator.ts";
 import { VmError } from "./errors.ts";
-import type { BootSource, Disk, Machine, PortForward } from "./machine.ts";
+import type { BootSource, Disk, Machine, PlacedFile, PortForward } from "./machine.ts";
 import type { VmTools } from "./tools.ts";
 import { type EspFile, VirtualMachine } from "./virtual-machine.ts";
 
@@ -10,7 +10,7 @@ export type ImagePath =
   /** As a PE file on an ESP, where firmware looks for a removable medium's loader. */
   | { kind: "esp" }
   /** As a UKI or a bzImage that QEMU hands to firmware. There is no ESP. */
-  | { kind: "kernel"; commandLine?: string; initrdPath?: string }
+  | { kind: "kernel"; commandLine?: string; initrdPath?: string; placed?: PlacedFile }
   /** As a whole raw disk with an ESP on it, which is only read. */
   | { kind: "disk" };
 
@@ -86,8 +86,13 @@ function bootSource(imagePath: string, path: ImagePath): BootSource {
     case "disk":
       return { kind: "disk", path: imagePath };
     case "kernel": {
-      const { initrdPath, ...rest } = path;
-      return { ...rest, path: imagePath, ...(initrdPath !== undefined && { initrdPath: resolve(initrdPath) }) };
+      const { initrdPath, placed, ...rest } = path;
+      return {
+        ...rest,
+        path: imagePath,
+        ...(initrdPath !== undefined && { initrdPath: resolve(initrdPath) }),
+        ...(placed && { placed: { ...placed, path: resolve(placed.path) } }),
+      };
     }
   }
 }

@@ -25,7 +25,13 @@ export type BootSource =
   /** A raw disk of the host's, absolute and only read, with an EFI system partition of its own. */
   | { kind: "disk"; path: string }
   /** A kernel or a UKI that QEMU hands to firmware itself, as it does the command line and initrd; absolute paths. */
-  | { kind: "kernel"; path: string; commandLine?: string; initrdPath?: string };
+  | { kind: "kernel"; path: string; commandLine?: string; initrdPath?: string; placed?: PlacedFile };
+
+/** A file of the host's, absolute, that lies in the guest's memory when it starts. */
+export interface PlacedFile {
+  path: string;
+  addressBytes: number;
+}
 
 /** One virtual machine, completely: equal machines give equal command lines. */
 export interface Machine {
@@ -118,8 +124,13 @@ function bootArguments(source: BootSource): string[] {
         ["-kernel", source.path],
         source.commandLine === undefined ? [] : ["-append", source.commandLine],
         source.initrdPath === undefined ? [] : ["-initrd", source.initrdPath],
+        source.placed === undefined ? [] : placedArguments(source.placed),
       ].flat();
   }
+}
+
+function placedArguments({ path, addressBytes }: PlacedFile): string[] {
+  return ["-device", JSON.stringify({ driver: "loader", file: path, addr: addressBytes, "force-raw": true })];
 }
 
 /** With vvfat QEMU shows a directory as a disk with a FAT16 partition, so that no file system has to be written for a boot. */

@@ -6,6 +6,7 @@ import { measureKernel } from "../measure-kernel.ts";
 import type { Build } from "../pipeline.ts";
 import { startedByKernel } from "../platforms/by-kernel.ts";
 import { packInitrd } from "./initrd.ts";
+import { checkKernelOf } from "./kernel-check.ts";
 import { formatLaunchScript, LAUNCH_WAYS } from "./launch-script.ts";
 import type { MadeImage } from "./layout.ts";
 import { assembleTree } from "./tree.ts";
@@ -16,6 +17,7 @@ export async function makeDirect(build: Build, inputs: Inputs): Promise<MadeImag
   const { imageId } = profile.output;
   const platforms = (await platformsOf(profile, surroundings)).map(startedByKernel);
   const rootfs = await assembleTree(build, inputs);
+  checkKernelOf(build, { kernel: rootfs.kernel, initrd: rootfs.tree });
   const packed = await packInitrd(rootfs.tree, build);
   const { names, kernelCommandLine } = writeBootFiles({ profile, rootfs, segments: packed.segments, generation });
   const scripts = Object.values(LAUNCH_WAYS).map((way) => {

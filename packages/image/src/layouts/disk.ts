@@ -6,6 +6,7 @@ import type { Build } from "../pipeline.ts";
 import { dataPartition, writeBootDisk } from "./boot-disk.ts";
 import { checkVerified, type FileSystemFacts, fileSystemPartitions, writeFileSystem } from "./file-system.ts";
 import { initrdInput, packInitrd, rootfsTools } from "./initrd.ts";
+import { checkKernelOf } from "./kernel-check.ts";
 import type { MadeImage } from "./layout.ts";
 import { PartsFolder } from "./parts-folder.ts";
 import { assembleTree } from "./tree.ts";
@@ -24,6 +25,7 @@ export async function makeDisk(build: Build, inputs: Inputs): Promise<MadeImage>
   const content = tree === "root" ? rootfs.tree : subtree(rootfs.tree, "/usr");
   const fileSystem = await writeFileSystem(content, { ...build, tree, folder: parts.path });
   const initrd = await assembleSystemdInitrd(initrdInput(build, { inputs, rootfs }), rootfsTools(build));
+  checkKernelOf(build, { kernel: rootfs.kernel, initrd: initrd.tree });
   const uki = await wrapInUki(build, {
     inputs,
     rootfs: { ...rootfs, phases: diskPhases(initrd.tree, rootfs.tree) },

@@ -37,6 +37,8 @@ export interface FileSystemFacts {
   /** Of the partitions, where there are any. */
   dataUuid: Guid;
   hashUuid: Guid;
+  /** The physical address that a boot loader places it at, where it lies in memory. */
+  addressBytes?: number;
 }
 
 /** A file system, its hash tree and the signature of its root hash. */

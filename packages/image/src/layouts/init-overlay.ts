@@ -4,21 +4,13 @@ import type { Inputs } from "../inputs.ts";
 import { fileDigest } from "../output.ts";
 import type { Build } from "../pipeline.ts";
 import { dataPartition, writeBootDisk, type WrittenBootDisk } from "./boot-disk.ts";
-import {
-  checkVerified,
-  fileSystemPartitions,
-  type VerifiedFileSystem,
-  VERITY_FORMAT,
-  writeFileSystem,
-} from "./file-system.ts";
-import { initrdInput, packInitrd, rootfsTools } from "./initrd.ts";
+import { checkVerified, fileSystemPartitions, type VerifiedFileSystem, writeFileSystem } from "./file-system.ts";
+import { initrdInput, miniInit, packInitrd, rootfsTools } from "./initrd.ts";
+import { checkKernelOf } from "./kernel-check.ts";
 import type { MadeImage } from "./layout.ts";
 import { PartsFolder } from "./parts-folder.ts";
 import { assembleTree } from "./tree.ts";
 import { measureUki, wrapInUki } from "./uki.ts";
-
-/** How long the initrd waits for a disk. */
-const DISK_TIMEOUT_SEC = 30;
 
 /**
  * Makes a UKI whose initrd has no systemd and does just enough: it finds an erofs, has dm-verity compare it with the root hash
@@ -34,12 +26,13 @@ export async function makeInitOverlay(build: Build, inputs: Inputs): Promise<Mad
   const carrier = carrierOf(build, fileSystem);
   const input: MiniInitrdInput = {
     ...initrdInput(build, { inputs, rootfs }),
-    init: { ...initOf(build, fileSystem), carrier },
+    init: { ...miniInit(profile, fileSystem.facts), carrier },
     ...(carrier.kind === "initrd" && {
       carried: { data: contentAt(fileSystem.dataPath), hashes: contentAt(fileSystem.hashPath) },
     }),
   };
   const initrd = await assembleMiniInitrd(input, rootfsTools(build));
+  checkKernelOf(build, { kernel: rootfs.kernel, initrd: initrd.tree });
   const packed = await packInitrd(initrd.tree, build);
   const phases = bootPhases(rootfs.tree);
   const uki = await wrapInUki(build, { inputs, packed, rootfs: { ...rootfs, phases } });
@@ -63,19 +56,6 @@ function carrierOf({ profile }: Build, { facts }: VerifiedFileSystem): OverlayCa
       return { kind: "partition", dataUuid: facts.dataUuid, hashUuid: facts.hashUuid };
   }
 }
-
-function initOf({ profile }: Build, { facts }: VerifiedFileSystem): Omit<MiniInitrdInput["init"], "carrier"> {
-  const { hashOffsetBytes, ...verity } = facts.verity;
-  return {
-    verity: { ...verity, formatVersion: VERITY_FORMAT, hashStartBlock: hashOffsetBytes / BLOCK_BYTES },
-    loadIntoRam: profile.initOverlay.loadIntoRam,
-    onCorruption: "panic",
-    init: "/init",
-    timeoutSec: DISK_TIMEOUT_SEC,
-  };
-}
-
-const BLOCK_BYTES = 4096;
 
 /** The disk that carries the erofs; undefined where the initrd does. */
 async function writeCarrier(

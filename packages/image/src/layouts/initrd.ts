@@ -1,8 +1,10 @@
 import { type FileTree, type PackedSegments, packSegments } from "@cvm-build/fs-writer";
-import type { InitrdInput, Rootfs, RootfsTools } from "@cvm-build/rootfs";
+import type { Profile } from "@cvm-build/profile";
+import type { InitrdInput, MiniInit, Rootfs, RootfsTools } from "@cvm-build/rootfs";
 import { initrdPackagesOf } from "../initrd-packages.ts";
 import type { Inputs } from "../inputs.ts";
 import type { Build } from "../pipeline.ts";
+import { type FileSystemFacts, VERITY_FORMAT } from "./file-system.ts";
 
 /** Packs a tree as the segments of an initrd, compressed as the profile asks, until somebody stops it. */
 export async function packInitrd(tree: FileTree, { profile, store, surroundings }: Build): Promise<PackedSegments> {
@@ -32,4 +34,22 @@ export function initrdInput({ profile }: Build, { inputs, rootfs }: { inputs: In
 /** What `rootfs` works with. */
 export function rootfsTools({ store, surroundings }: Build): RootfsTools {
   return { cache: store, workers: surroundings.workers, report: surroundings.report };
+}
+
+const BLOCK_BYTES = 4096;
+/** How long an initrd without systemd waits for a disk. */
+const DISK_TIMEOUT_SEC = 30;
+
+/** What the program of an initrd without systemd does, but for where it finds the file system. */
+export function miniInit(
+  { initOverlay }: Profile,
+  { verity: { hashOffsetBytes, ...verity } }: FileSystemFacts,
+): Omit<MiniInit, "carrier" | "modules"> {
+  return {
+    verity: { ...verity, formatVersion: VERITY_FORMAT, hashStartBlock: hashOffsetBytes / BLOCK_BYTES },
+    loadIntoRam: initOverlay.loadIntoRam,
+    onCorruption: "panic",
+    init: "/init",
+    timeoutSec: DISK_TIMEOUT_SEC,
+  };
 }

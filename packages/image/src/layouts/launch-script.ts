@@ -5,6 +5,10 @@ export interface LaunchedImage {
   names: BootFileNames;
   /** As it is: no shell looks at it. */
   commandLine: string;
+  /** Further options of QEMU's, as a shell reads them. */
+  options?: readonly string[];
+  /** What QEMU's `-m` is unless said otherwise. Default: 2G. */
+  memory?: string;
 }
 
 /** A way to start a kernel, its initrd and its command line with QEMU. */
@@ -124,7 +128,7 @@ export function formatLaunchScript(way: LaunchWay, image: LaunchedImage): string
     `# What proves it: ${way.proof}.`,
     "set -eu",
     `${variable}=$(realpath "\${${variable}:-${fallback}}")`,
-    "MEMORY=${MEMORY:-2G}",
+    `MEMORY=\${MEMORY:-${image.memory ?? "2G"}}`,
     "CPUS=${CPUS:-1}",
     'cd "$(dirname "$0")"',
     `exec "\${QEMU:-qemu-system-x86_64}" \\\n    ${[...launchOptions(way, image), '"$@"'].join(" \\\n    ")}`,
@@ -133,11 +137,11 @@ export function formatLaunchScript(way: LaunchWay, image: LaunchedImage): string
 }
 
 /** QEMU's options, each with its value, quoted for a shell that has the script's variables. */
-export function launchOptions(way: LaunchWay, { names, commandLine }: LaunchedImage): string[] {
+export function launchOptions(way: LaunchWay, { names, commandLine, options = [] }: LaunchedImage): string[] {
   const files = [`-kernel ${quoteWord(names.kernel)}`, `-initrd ${quoteWord(names.initrd)}`];
   const append = commandLine === "" ? [] : [`-append ${quoteLiterally(commandLine)}`];
   const machine = way.machine.map(([option, value]) => `${option} ${quoteWord(value)}`);
-  return [COMMON, ...machine, '-smp "$CPUS"', '-m "$MEMORY"', ...files, ...append];
+  return [COMMON, ...machine, '-smp "$CPUS"', '-m "$MEMORY"', ...files, ...append, ...options];
 }
 
 /** A word that may hold variables of the script's. */

@@ -1,7 +1,5 @@
-import { CvmError } from "@cvm-build/bytes";
 import type { OutputFormat, OutputSettings, Profile } from "@cvm-build/profile";
 import type { Layout, MadeImage } from "./layout.ts";
-import type { Build } from "../pipeline.ts";
 
 /** What the file's compression adds to its name. */
 const COMPRESSED = { zstd: ".zst", gzip: ".gz", none: "" } as const satisfies Record<
@@ -49,7 +47,12 @@ export const LAYOUTS = {
     start: "uki",
     make: async (...build) => (await import("./init-overlay.ts")).makeInitOverlay(...build),
   },
-  pmem: { suffix: () => ".erofs", stub: undefined, start: "memory", make: notYet },
+  pmem: {
+    suffix: () => ".erofs",
+    stub: undefined,
+    start: "memory",
+    make: async (...build) => (await import("./pmem.ts")).makePmem(...build),
+  },
   sysext: { suffix: () => ".raw", stub: undefined, start: undefined, make: makeExtension },
   confext: { suffix: () => ".raw", stub: undefined, start: undefined, make: makeExtension },
   portable: {
@@ -80,10 +83,4 @@ async function makeExtension(...build: Parameters<Layout["make"]>): Promise<Made
 
 function compressed(suffix: string): Layout["suffix"] {
   return ({ compressOutput }) => `${suffix}${COMPRESSED[compressOutput]}`;
-}
-
-function notYet({ profile: { output } }: Build): Promise<MadeImage> {
-  throw new CvmError("setting", `cannot build "${output.imageId}": expected another Format=, got ${output.format}`, {
-    hint: "this format is read and not yet written",
-  });
 }

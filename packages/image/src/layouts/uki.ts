@@ -6,12 +6,14 @@ import { measureBuild, platformsOf } from "../measure-build.ts";
 import type { Build } from "../pipeline.ts";
 import { type WrittenUki, writeUki } from "../uki-image.ts";
 import { packInitrd } from "./initrd.ts";
+import { checkKernelOf } from "./kernel-check.ts";
 import type { MadeImage } from "./layout.ts";
 import { assembleTree } from "./tree.ts";
 
 /** Makes a UKI whose initrd is the whole root file system. */
 export async function makeUki(build: Build, inputs: Inputs): Promise<MadeImage> {
   const rootfs = await assembleTree(build, inputs);
+  checkKernelOf(build, { kernel: rootfs.kernel, initrd: rootfs.tree });
   const packed = await packInitrd(rootfs.tree, build);
   const uki = await wrapInUki(build, { inputs, rootfs, packed });
   return { ...uki, ...(await measureUki(build, uki)) };

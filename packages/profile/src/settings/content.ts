@@ -1,4 +1,4 @@
-import { FORMAT_TRAITS, type OutputFormat, PARTITIONED_FORMATS } from "../output-format.ts";
+import { FORMAT_TRAITS, type OutputFormat, INITRD_FORMATS } from "../output-format.ts";
 import { type DefaultContext, filling, list, one, type SettingRow, sortPackages, variables } from "../setting.ts";
 import {
   boolean,
@@ -97,7 +97,7 @@ export const CONTENT_SETTINGS = [
     section: "Content",
     name: "InitrdPackages",
     kind: list(packageName, { collect: sortPackages }),
-    formats: PARTITIONED_FORMATS,
+    formats: INITRD_FORMATS,
     summary: "Packages of the small initrd that mounts the image, beside those that it needs itself.",
   }),
   filling("content.kernelInitrdModules", {
@@ -105,7 +105,7 @@ export const CONTENT_SETTINGS = [
     name: "KernelInitrdModules",
     kind: list(kernelModule),
     defaultNote: "what disks of clouds and QEMU need",
-    formats: PARTITIONED_FORMATS,
+    formats: INITRD_FORMATS,
     summary: "Kernel modules of that initrd, written as in `KernelModules=`.",
   }),
   filling("content.kernelCommandLine", {

@@ -1,5 +1,5 @@
 import { quoteText } from "../error.ts";
-import { EROFS_FORMATS, PARTITIONED_FORMATS, VERITY_FORMATS } from "../output-format.ts";
+import { PARTITIONED_FORMATS, VERITY_FORMATS } from "../output-format.ts";
 import { parseSize } from "../quantity.ts";
 import { filling, one } from "../setting.ts";
 import { ValueFault } from "../value-fault.ts";
@@ -70,7 +70,7 @@ export const DISK_SETTINGS = [
     name: "Compression",
     kind: one(choice(["none", "lz4", "lz4hc", "zstd"])),
     default: () => "none",
-    formats: EROFS_FORMATS,
+    formats: VERITY_FORMATS,
     isOurs: true,
     summary: "How the erofs is compressed.",
   }),
@@ -79,7 +79,7 @@ export const DISK_SETTINGS = [
     name: "CompressionLevel",
     kind: one(integer(0, 22)),
     defaultNote: "the compressor's own",
-    formats: EROFS_FORMATS,
+    formats: VERITY_FORMATS,
     isOurs: true,
     summary: "The compressor's level, for lz4hc and zstd.",
   }),
@@ -88,7 +88,7 @@ export const DISK_SETTINGS = [
     name: "ClusterSize",
     kind: one(powerOfTwo(BLOCK_BYTES, MIB)),
     defaultNote: "`64K` where compressed",
-    formats: EROFS_FORMATS,
+    formats: VERITY_FORMATS,
     isOurs: true,
     summary: "The largest piece that is compressed as one, as it lies in the erofs.",
   }),
@@ -96,7 +96,7 @@ export const DISK_SETTINGS = [
     section: "Disk",
     name: "ChunkSize",
     kind: one(powerOfTwo(BLOCK_BYTES, 16 * MIB)),
-    formats: EROFS_FORMATS,
+    formats: VERITY_FORMATS,
     isOurs: true,
     summary: "Files are stored in chunks of this size, equal ones once, where the erofs is not compressed.",
   }),
