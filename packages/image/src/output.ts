@@ -132,10 +132,8 @@ export class Generation implements Disposable {
 
   /** Every file that was written, by name. */
   digests(): Record<string, Sha256Hex> {
-    const entries = readdirSync(this.directory, { recursive: true, withFileTypes: true });
-    const names = entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(this.directory, join(entry.parentPath, entry.name)))
+    const names = filesBelow(this.directory)
+      .map((path) => relative(this.directory, path))
       .sort(compareCodeUnits);
     return Object.fromEntries(names.map((name) => [name, this.digest(name).sha256]));
   }
@@ -149,6 +147,14 @@ export class Generation implements Disposable {
   [Symbol.dispose](): void {
     if (!this.#published) rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Paths of regular files. No link is followed, as `recursive` of Node does: those of an image's tree lead anywhere. */
+function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(directory, entry.name);
+    return entry.isDirectory() ? filesBelow(path) : entry.isFile() ? [path] : [];
+  });
 }
 
 /** What the system says where there is no room, whoever meets it. */

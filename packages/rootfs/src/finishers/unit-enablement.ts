@@ -39,8 +39,8 @@ export const unitEnablementFinisher: PackageFinisher = {
   replaces: ["deb-systemd-helper", "systemctl"],
   finish(tree, context) {
     const editor = finisherEditor(tree, this.name, context);
-    if (!tree.has("/usr/lib/systemd/system")) return editor.effect("no systemd in the image");
     if (isMerged(context.profile)) return leaveToSystem(editor, context.profile);
+    if (!tree.has("/usr/lib/systemd/system")) return editor.effect("no systemd in the image");
     enableForPackages(
       editor,
       context.commands.flatMap(({ argv }) => parseEnableCommand(argv) ?? []),
