@@ -1,4 +1,4 @@
-import { CvmError, sha256Hex, type Sha256Hex } from "@cvm-build/bytes";
+import { CvmError, type ReportProgress, sha256Hex, type Sha256Hex } from "@cvm-build/bytes";
 import type { Content } from "../../tree.ts";
 import type { CompressedExtent } from "../compression/cluster-map.ts";
 import type { ErofsCompression } from "../compression/settings.ts";
@@ -11,15 +11,23 @@ import { runTasks, type RunTasksOptions } from "./tasks.ts";
 /** How much of contents one task hashes. */
 const TASK_BYTES = 32 << 20;
 
+/** How contents are compressed, and where they go. */
+export interface StoreCompressedOptions extends RunTasksOptions {
+  compression: ErofsCompression;
+  output: string;
+  firstBlock: number;
+  threads: number;
+  report?: ReportProgress;
+}
+
 /**
  * Compresses contents and writes those that shrink, and the blocks of the others while they are at hand.
  * @returns the first block that is free
  */
 export async function storeCompressed(
   contents: ContentTable,
-  options: RunTasksOptions & { compression: ErofsCompression; output: string; firstBlock: number; threads: number },
+  { output, report, ...options }: StoreCompressedOptions,
 ): Promise<number> {
-  const { output, ...rest } = options;
   const list = contents.blockContents();
   const tailSizes = contents.tailSizes();
   // Only here, since most of what compresses is not needed by images that are not.
@@ -28,7 +36,7 @@ export async function storeCompressed(
   let nextBlock = options.firstBlock;
   let current = emptyWriting(nextBlock);
   image.seek(nextBlock * EROFS_BLOCK_BYTES);
-  for await (const { index, kind, data, extents, isLast } of compressContents(list, rest)) {
+  for await (const { index, kind, data, extents, isLast } of compressContents(list, options)) {
     const { sizeBytes, sha256 } = list[index] as Content;
     if (kind === "clusters") {
       image.append(data);
@@ -52,6 +60,7 @@ export async function storeCompressed(
       contents.stored.set(sha256, { kind: "blocks", firstBlock: current.firstBlock, tailSha256 });
     }
     current = emptyWriting(nextBlock);
+    report?.({ stage: "compress", done: index + 1, total: list.length, unit: "items" });
   }
   image.flush();
   return nextBlock;
