@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { contentOf, FileTree, writeDisk, writeVfat } from "@cvm-build/fs-writer";
@@ -142,6 +151,19 @@ describe.skipIf(!canDissect())("inspect beside systemd-dissect of trixie", () =>
     const report = await inspect(disk);
     expect(pick(report)).toEqual(dissected(disk));
     expect(report).toMatchObject({ useBootableUefi: true, architecture: "x86-64", imageId: "test", imageVersion: "7" });
+  });
+
+  it.skipIf(!requirePeers("veritysetup"))("says the same of an image with a hash tree beside it", async () => {
+    const image = place("beside.raw");
+    copyFileSync(makeErofs("system"), image);
+    truncateSync(image, 64 << 10);
+    const output = execFileSync("veritysetup", ["format", image, place("beside.verity")], { encoding: "utf8" });
+    const rootHash = /Root hash:\s*(\S+)/.exec(output)?.[1];
+    const report = await inspect(image, "--verify");
+    expect(pick(report)).toEqual(dissected(image));
+    expect(report.contents?.verity).toMatchObject({ rootHash, verification: "verified" });
+    writeFileSync(place("beside.roothash"), `${"0".repeat(64)}\n`);
+    expect((await cvmBuild(["inspect", image, "--verify"])).exitCode).toBe(1);
   });
 
   it.skipIf(!requirePeers("openssl", "mkfs.vfat"))(

@@ -42,10 +42,12 @@ export const inspect: Command = {
       const exitCode = verify ? EXIT.failed : EXIT.done;
       return { json: report, text: (painter) => renderInspection(report, painter), exitCode };
     }
+    const isDamaged = report.contents?.problem !== undefined;
+    const exitCode = verify && !isVerified(report) ? EXIT.failed : EXIT.done;
     return {
       json: report,
       text: (painter) => renderDissection(report, painter),
-      exitCode: verify && !isVerified(report) ? EXIT.failed : EXIT.done,
+      exitCode: isDamaged ? EXIT.input : exitCode,
     };
   },
 };

@@ -46,6 +46,7 @@ export function renderDissection(report: Dissection, painter: Painter): string {
     uses(report, painter),
     mounts(report),
     partitions(report),
+    programs(report, painter),
     ...[report.contents, ...(report.partitions ?? []).map(({ contents }) => contents)].flatMap((contents) =>
       contents ? [verity(contents, painter), signature(contents, painter)] : [],
     ),
@@ -56,7 +57,8 @@ export function renderDissection(report: Dissection, painter: Painter): string {
 
 /** Whether there was something to verify, and all of it has been. */
 export function isVerified(report: Dissection): boolean {
-  const found = (report.partitions ?? []).flatMap(({ contents }) => contents.verity?.verification ?? []);
+  const parts = [report.contents, ...(report.partitions ?? []).map(({ contents }) => contents)];
+  const found = parts.flatMap((contents) => contents?.verity?.verification ?? []);
   return found.length > 0 && found.every((outcome) => outcome === "verified") && report.problems.length === 0;
 }
 
@@ -147,6 +149,14 @@ function partitions({ partitions: rows }: Dissection): string {
       contentsCell(contents),
     ]),
   );
+}
+
+function programs({ programs: found = [] }: Dissection, painter: Painter): string {
+  const lines = found.map(({ path, kind, name, commandLine, problem }) => {
+    const first = [painter("bold", kind), path, name && `"${name}"`, problem].filter(Boolean).join(" ");
+    return `${first}\n${commandLine === undefined ? "" : `  ${commandLine.trimEnd()}\n`}`;
+  });
+  return lines.join("");
 }
 
 function contentsCell(contents: InspectedPartition["contents"]): string {

@@ -98,6 +98,17 @@ describe("dissect", () => {
     ]);
   });
 
+  it("says what firmware finds on a disk", async () => {
+    const { report } = await look(images["disk"]!);
+    const problem = expect.stringContaining("cannot decode") as string;
+    expect(report.programs).toEqual([{ path: "/EFI/Linux/x.efi", kind: "efi", problem }]);
+    expect(report.mounts?.map(({ designator, verity, rw }) => [designator, verity, rw])).toEqual([
+      ["root", "yes", "ro"],
+      ["esp", null, "rw"],
+      ["root-verity", null, "ro"],
+    ]);
+  });
+
   it("leaves no temporary files", () => {
     expect(readdirSync(folder).filter((name) => name.startsWith("."))).toEqual([]);
   });

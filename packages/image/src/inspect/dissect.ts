@@ -1,11 +1,13 @@
 import { type ByteSource, FormatError, sliceSource } from "@cvm-build/bytes";
 import { FileTree, isGpt, readGpt } from "@cvm-build/fs-writer";
+import { verityBeside } from "./companions.ts";
 import type { Dissection, InspectedPartition, PartContents } from "./dissection.ts";
 import type { ImageFormat } from "./formats/format.ts";
 import { recognise, UNKNOWN_FORMAT } from "./formats/table.ts";
 import { mountsOf, nakedMount, partitionOf } from "./mounts.ts";
 import { openImage } from "./open-image.ts";
 import { type FoundSystem, inspectSystem, valueOf } from "./operating-system.ts";
+import { programsOf } from "./programs.ts";
 import { type FoundTree, ROOT_ATTRIBUTES } from "./trees/found-tree.ts";
 import { mountTrees } from "./trees/mount-trees.ts";
 import { verifyPartitions } from "./verify-partitions.ts";
@@ -26,6 +28,8 @@ export interface DissectedImage {
 export interface DissectOptions {
   /** The file's name, without folders. */
   name: string;
+  /** Where the file is, with what may lie beside it. */
+  folder?: string;
   /** Whether data are compared with their hash trees. */
   verify: boolean;
   /** Whether contents will be asked for: those that cannot be read by position are then kept. */
@@ -53,15 +57,25 @@ export async function dissect(
   const contents = await describeContents(source, { format, workspace: contentsFor });
   const system = contents.found && inspectSystem(contents.found.tree, { imageName, hasEsp: false });
   const isMounted = format?.fstype !== undefined && contents.found !== undefined;
+  const { folder, verify } = options;
+  const beside = isMounted && folder !== undefined ? verityBeside(source, { folder, imageName, verify }) : undefined;
+  if (beside) contents.contents.verity = beside.verity;
   const report: Dissection = {
     ...base,
     ...(isMounted && named),
     format: contents.contents.format,
-    ...(isMounted && { sectorSize: SECTOR_BYTES, mounts: [nakedMount(format.fstype)] }),
+    ...(isMounted && {
+      sectorSize: SECTOR_BYTES,
+      mounts: [nakedMount(format.fstype, { hasVerity: beside !== undefined })],
+    }),
     ...(isMounted && isUuid(contents.contents.uuid) && { imageUuid: contents.contents.uuid }),
     ...systemReport(system),
     contents: contents.contents,
-    problems: [...(system?.problems ?? []), ...(contents.found?.leftOut ?? []).map((what) => `left out: ${what}`)],
+    problems: [
+      ...(system?.problems ?? []),
+      ...(beside?.problems ?? []),
+      ...(contents.found?.leftOut ?? []).map((what) => `left out: ${what}`),
+    ],
   };
   return { report, source, partitions: new Map(), tree: contents.found };
 }
@@ -95,9 +109,12 @@ async function dissectDisk(source: ByteSource, request: DiskRequest): Promise<Di
   const mounted = mountTrees(partitions, trees);
   const hasEsp = partitionOf(partitions, "esp") !== undefined;
   const system = mounted && inspectSystem(mounted.tree, { imageName: request.imageName, hasEsp });
-  const verification = verifyPartitions(partitions, sources, { verify: request.options.verify, trees });
-  const programs = partitionOf(partitions, "root") ?? partitionOf(partitions, "usr");
-  const architecture = programs && architectures.get(programs.partno);
+  const programs = partitions
+    .filter(({ type }) => type === "esp" || type === "xbootldr")
+    .flatMap(({ partno }) => [...(trees.has(partno) ? programsOf(trees.get(partno)!) : [])]);
+  const verification = verifyPartitions(partitions, sources, { verify: request.options.verify, programs });
+  const mainPartition = partitionOf(partitions, "root") ?? partitionOf(partitions, "usr");
+  const architecture = mainPartition && architectures.get(mainPartition.partno);
   const report: Dissection = {
     ...request.base,
     format: "gpt",
@@ -107,6 +124,7 @@ async function dissectDisk(source: ByteSource, request: DiskRequest): Promise<Di
     ...(architecture !== undefined && { architecture }),
     mounts: mountsOf(partitions, architectures),
     partitions,
+    programs,
     problems: [...gpt.problems, ...(system?.problems ?? []), ...verification],
   };
   return { report, source, partitions: sources, tree: mounted };

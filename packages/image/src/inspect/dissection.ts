@@ -33,7 +33,7 @@ export interface Mount {
   partition_label: string | null;
   fstype: string | null;
   architecture: string | null;
-  verity: "yes" | "no" | "signed" | null;
+  verity: "yes" | "no" | "signed" | "external" | null;
   growfs: boolean;
   partno: number | null;
 }
@@ -94,6 +94,17 @@ export interface SignatureFacts {
   problem?: string;
 }
 
+/** A program of firmware. */
+export interface InspectedProgram {
+  path: string;
+  kind: "uki" | "efi";
+  /** Of the system that a UKI starts. */
+  name?: string;
+  commandLine?: string;
+  /** Why it is no such program. */
+  problem?: string;
+}
+
 /** What `cvm-build inspect` says of an image that is no PE file. The names of systemd-dissect mean what they mean there. */
 export interface Dissection extends Partial<Uses>, SystemFacts {
   format: string;
@@ -111,6 +122,8 @@ export interface Dissection extends Partial<Uses>, SystemFacts {
   imageVersion?: string;
   mounts?: Mount[];
   partitions?: InspectedPartition[];
+  /** On the EFI system partition and the extended boot partition. */
+  programs?: InspectedProgram[];
   contents?: PartContents;
   /** What is wrong and could be read all the same, in words. */
   problems: string[];

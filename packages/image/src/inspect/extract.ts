@@ -8,7 +8,8 @@ import { explainWriteFailure } from "../output.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { dissect, type DissectedImage } from "./dissect.ts";
 import { FreshFolder } from "./fresh-folder.ts";
-import { isPe, openTree } from "./inspect.ts";
+import { isPe } from "./formats/program.ts";
+import { openTree } from "./inspect.ts";
 import { lossesOf, type NotMade } from "./losses.ts";
 import { ROOT_ATTRIBUTES } from "./trees/found-tree.ts";
 import { Workspace, writeSparse } from "./workspace.ts";
@@ -67,7 +68,7 @@ export async function extractImage(
   using source = openNamedFile(imagePath, "image");
   try {
     using folder = new FreshFolder(output);
-    using workspace = new Workspace();
+    using workspace = new Workspace(folder.scratch);
     const name = basename(imagePath);
     const paths = request.wanted.filter((wanted) => wanted.startsWith("/"));
     const partNames = request.wanted.filter((wanted) => !wanted.startsWith("/"));
@@ -106,10 +107,10 @@ interface PartRequest {
 }
 
 async function partsOf(source: ByteSource, request: PartRequest): Promise<Part[]> {
-  const { partNames, isAll } = request;
+  const { name: imageFile, workspace, partNames, isAll } = request;
   if (partNames.length === 0 && !isAll) return [];
   if (isPe(source)) return sectionsOf(source, request);
-  const image = await dissect(source, { ...request, verify: false, keepContents: false });
+  const image = await dissect(source, { name: imageFile, workspace, verify: false, keepContents: false });
   if (isAll) return (image.report.partitions ?? []).map((partition) => partOf(image, partition));
   return partNames.map((wanted) => {
     const name = wanted.startsWith(PARTITION_PREFIX) ? wanted.slice(PARTITION_PREFIX.length) : undefined;
@@ -168,8 +169,8 @@ interface FilesRequest {
 type WrittenFiles = Pick<ExtractReport, "files" | "directories" | "symlinks" | "sizeBytes" | "notMade">;
 
 async function writeFiles(source: ByteSource, request: FilesRequest): Promise<WrittenFiles> {
-  const { paths, folder } = request;
-  const { tree: found } = await openTree(source, { ...request, keepContents: true });
+  const { name, workspace, paths, folder } = request;
+  const { tree: found } = await openTree(source, { name, workspace, keepContents: true });
   const tree = paths.length === 0 ? found.tree : selectPaths(found.tree, paths);
   const unclamped = { mtimeClampSec: Infinity };
   const { files } = writeDirectory(tree, { output: folder.path, ...unclamped });

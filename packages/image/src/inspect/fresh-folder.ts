@@ -10,20 +10,21 @@ export class FreshFolder implements Disposable {
   /** Where it is made and filled. */
   readonly path: string;
   readonly #target: string;
-  readonly #outer: string;
+  /** What is around it, and goes with all that is left in it. */
+  readonly scratch: string;
 
   /** @throws CvmError `exists` where there is something at `target` other than an empty folder */
   constructor(target: string) {
     this.#target = target;
     if (isTaken(target)) throw taken(target);
     mkdirSync(dirname(target), { recursive: true });
-    this.#outer = mkdtempSync(join(dirname(target), `.${basename(target)}.`));
-    this.path = join(this.#outer, "content");
+    this.scratch = mkdtempSync(join(dirname(target), `.${basename(target)}.`));
+    this.path = join(this.scratch, "content");
   }
 
   /** A place for a file that goes beside the folder. */
   beside(name: string): string {
-    return join(this.#outer, name);
+    return join(this.scratch, name);
   }
 
   /**
@@ -39,7 +40,7 @@ export class FreshFolder implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.#outer, { recursive: true, force: true });
+    rmSync(this.scratch, { recursive: true, force: true });
   }
 }
 

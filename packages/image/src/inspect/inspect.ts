@@ -1,11 +1,11 @@
-import { basename, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { type ByteSource, CvmError, FormatError } from "@cvm-build/bytes";
 import { inspectUki, readUki, type UkiInspection } from "@cvm-build/uki";
 import { openNamedFile } from "../named-file.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { dissect, type DissectedImage } from "./dissect.ts";
 import type { Dissection } from "./dissection.ts";
-import { hasBytes } from "./formats/format.ts";
+import { isPe } from "./formats/program.ts";
 import { listTree, mtreeOf } from "./listing.ts";
 import type { FoundTree } from "./trees/found-tree.ts";
 import { treeOfInitrd } from "./trees/initrd-tree.ts";
@@ -37,7 +37,8 @@ export async function inspectImage(
   using source = openNamedFile(path, "image");
   if (isPe(source)) return { format: "pe", ...inspectUki(source) };
   using workspace = new Workspace();
-  return (await dissect(source, { name: basename(path), verify, keepContents: false, workspace })).report;
+  const options = { name: basename(path), folder: dirname(path), verify, keepContents: false, workspace };
+  return (await dissect(source, options)).report;
 }
 
 /**
@@ -84,11 +85,6 @@ export async function openTree(
   if (problem !== undefined) throw new FormatError({ record: image.report.format }, problem);
   if (!image.tree) throw noFiles(options.name, "a file system or an archive that is read here");
   return { tree: image.tree, image };
-}
-
-/** Whether a file begins as programs of firmware, kernels among them. */
-export function isPe(source: ByteSource): boolean {
-  return hasBytes(source, 0, Buffer.from("MZ"));
 }
 
 function noFiles(name: string, expected: string): CvmError<"no-files"> {

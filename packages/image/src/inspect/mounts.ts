@@ -55,8 +55,8 @@ export function mountsOf(
   });
 }
 
-/** The only row of an image without partitions. */
-export function nakedMount(fstype: string | undefined): Mount {
+/** The only row of an image without partitions, which may have a hash tree in a file beside it. */
+export function nakedMount(fstype: string | undefined, { hasVerity }: { hasVerity: boolean }): Mount {
   return {
     rw: READ_ONLY_TYPES.includes(fstype ?? "") ? "ro" : "rw",
     designator: "root",
@@ -64,7 +64,7 @@ export function nakedMount(fstype: string | undefined): Mount {
     partition_label: null,
     fstype: fstype ?? null,
     architecture: null,
-    verity: null,
+    verity: hasVerity ? "external" : null,
     growfs: false,
     partno: null,
   };

@@ -20,7 +20,7 @@ export interface OpenedImage {
 
 /** More wrappings than anyone would use. */
 const MAX_LAYERS = 6;
-const MAX_IMAGE_BYTES = 2 ** 38;
+const MAX_IMAGE_BYTES = 2 ** 36;
 /** The name that Google's cloud wants of the only entry of an archive with a disk. */
 const DISK_ENTRY = "disk.raw";
 

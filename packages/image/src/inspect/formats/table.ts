@@ -3,6 +3,7 @@ import { CPIO, TAR } from "./archives.ts";
 import { EROFS, NAMED_FORMATS, VFAT } from "./file-systems.ts";
 import type { ImageFormat } from "./format.ts";
 import { LUKS } from "./luks.ts";
+import { PROGRAM } from "./program.ts";
 import { DETACHED_SIGNATURE, VERITY, VERITY_SIGNATURE } from "./verity.ts";
 
 /** What can be in a file or a partition, what is told with most certainty first. */
@@ -15,6 +16,7 @@ const FORMATS: readonly ImageFormat[] = [
   DETACHED_SIGNATURE,
   VERITY_SIGNATURE,
   VFAT,
+  PROGRAM,
   ...NAMED_FORMATS,
 ];
 
