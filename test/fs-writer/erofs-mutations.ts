@@ -1,6 +1,5 @@
 import { bytesSource } from "@cvm-build/bytes";
 import { type ErofsImage, type ErofsInode, openErofs, walkErofs } from "@cvm-build/fs-writer";
-import { crc32cRegister } from "../../packages/fs-writer/src/erofs/crc32c.ts";
 import {
   EROFS_SLOT_BYTES,
   EROFS_SUPER_OFFSET,
@@ -10,6 +9,7 @@ import {
   ErofsMapHeader,
   ErofsSuperblock,
 } from "../../packages/fs-writer/src/erofs/format.ts";
+import { fixChecksum } from "../../packages/fs-writer/src/erofs/patch.fixture.ts";
 import { numbers } from "./erofs-source.ts";
 
 /** A number of an image, little-endian. */
@@ -133,15 +133,4 @@ function numberAt(bytes: Buffer, { offsetBytes, sizeBytes }: Field): bigint {
   let value = 0n;
   for (let at = sizeBytes - 1; at >= 0; at--) value = (value << 8n) | BigInt(bytes[offsetBytes + at] ?? 0);
   return value;
-}
-
-/** Makes the superblock's checksum what it should be, where the image says that it has one. */
-export function fixChecksum(bytes: Buffer): void {
-  if (bytes.length < EROFS_SUPER_OFFSET + ErofsSuperblock.sizeBytes) return;
-  const { blockBits } = ErofsSuperblock.decode(bytes, EROFS_SUPER_OFFSET);
-  const blockBytes = 2 ** Math.min(blockBits, 16);
-  const end = blockBytes > EROFS_SUPER_OFFSET ? blockBytes : EROFS_SUPER_OFFSET + blockBytes;
-  const place = EROFS_SUPER_OFFSET + ErofsSuperblock.offsetOf("checksum");
-  bytes.writeUInt32LE(0, place);
-  bytes.writeUInt32LE(crc32cRegister(bytes.subarray(EROFS_SUPER_OFFSET, end)), place);
 }

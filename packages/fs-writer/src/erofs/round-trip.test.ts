@@ -99,7 +99,7 @@ function details(of: FileTree): Record<string, unknown> {
   );
 }
 
-describe("erofs", () => {
+describe("erofs", { timeout: 30_000 + CASES * 100 }, () => {
   let folder: string;
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "cvm-erofs-"))));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
