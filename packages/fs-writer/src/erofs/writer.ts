@@ -12,7 +12,8 @@ import { type NodePlan, planNodes } from "./writing/nodes.ts";
 import { packPieces } from "./writing/piece.ts";
 import { checkChunkBytes, storeCompressed, storeInChunks } from "./writing/store-contents.ts";
 import { checkLabel, encodeFirstBlock } from "./writing/superblock.ts";
-import { imagePool, type ImageTask, runTasks, type RunTasksOptions } from "./writing/tasks.ts";
+import type { ImageTask } from "./writing/do-tasks.ts";
+import { imagePool, runTasks, type RunTasksOptions } from "./writing/tasks.ts";
 
 /** What beside the tree decides an image, and how it is made. */
 export interface ErofsOptions {

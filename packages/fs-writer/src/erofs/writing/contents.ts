@@ -13,9 +13,6 @@ export type StoredContent =
   /** In chunks, some of which are holes or occur elsewhere too; one digest a chunk, `HOLE_DIGEST` for holes. */
   | { kind: "chunks"; digests: Sha256Hex[] };
 
-/** Stands for the digest of a chunk that is all zeros. */
-export const HOLE_DIGEST = "0".repeat(64) as Sha256Hex;
-
 /** The contents of an image: which there are, and how they are stored. */
 export class ContentTable {
   readonly #counts = new Map<Sha256Hex, number>();

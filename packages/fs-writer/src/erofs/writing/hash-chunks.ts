@@ -1,9 +1,8 @@
 import { createHash, hash } from "node:crypto";
 import type { Sha256Hex } from "@cvm-build/bytes";
-import { HOLE_DIGEST } from "./contents.ts";
 import { isZero } from "./image-file.ts";
 import { PieceReader } from "./piece-reader.ts";
-import { type PackedPieces, unpackPieces } from "./piece.ts";
+import { HOLE_DIGEST, type PackedPieces, unpackPieces } from "./piece.ts";
 
 /** What a thread needs to tell the chunks of contents. */
 export interface HashChunksTask {

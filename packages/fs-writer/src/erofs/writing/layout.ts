@@ -11,11 +11,11 @@ import {
   EROFS_NULL_BLOCK,
   EROFS_SLOT_BYTES,
 } from "../format.ts";
-import { type ContentTable, HOLE_DIGEST, type StoredContent, tailBeside } from "./contents.ts";
+import { type ContentTable, type StoredContent, tailBeside } from "./contents.ts";
 import { directorySizeBytes } from "./directory.ts";
 import { deviceNumber, mapOffsetBytes } from "./inode.ts";
 import { inodeSizeBytes, type PlannedNode } from "./nodes.ts";
-import { type Piece, wholeContent } from "./piece.ts";
+import { HOLE_DIGEST, type Piece, wholeContent } from "./piece.ts";
 import { refusal } from "./refusal.ts";
 import { SlotAllocator } from "./slots.ts";
 import type { Content } from "../../tree.ts";

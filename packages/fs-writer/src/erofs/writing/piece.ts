@@ -1,6 +1,9 @@
 import type { Sha256Hex } from "@cvm-build/bytes";
 import type { Content } from "../../tree.ts";
 
+/** Stands for the digest of a chunk that is all zeros. */
+export const HOLE_DIGEST = "0".repeat(64) as Sha256Hex;
+
 /** A stretch of a file's content and where it goes. Plain data. */
 export interface Piece {
   content: Content;

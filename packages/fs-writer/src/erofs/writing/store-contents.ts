@@ -3,9 +3,9 @@ import type { Content } from "../../tree.ts";
 import type { CompressedExtent } from "../compression/cluster-map.ts";
 import type { ErofsCompression } from "../compression/settings.ts";
 import { EROFS_BLOCK_BYTES, EROFS_CHUNK_BITS_MASK } from "../format.ts";
-import { type ContentTable, HOLE_DIGEST } from "./contents.ts";
+import type { ContentTable } from "./contents.ts";
 import { ImageFile } from "./image-file.ts";
-import { packPieces, wholeContent } from "./piece.ts";
+import { HOLE_DIGEST, packPieces, wholeContent } from "./piece.ts";
 import { runTasks, type RunTasksOptions } from "./tasks.ts";
 
 /** How much of contents one task hashes. */

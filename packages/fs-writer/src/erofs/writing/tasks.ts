@@ -1,13 +1,6 @@
-import type { Sha256Hex } from "@cvm-build/bytes";
 import { WorkerPool } from "../../workers/worker-pool.ts";
-import { copyPieces, type CopyTask } from "./copy.ts";
-import { hashChunks, type HashChunksTask } from "./hash-chunks.ts";
+import { doTasks, type ImageTask, type ImageTaskResult } from "./do-tasks.ts";
 import { transferOf } from "./piece.ts";
-
-/** Work on an image that other threads can do. */
-export type ImageTask = CopyTask | HashChunksTask;
-/** Digests of chunks a content; none for what is copied. */
-export type ImageTaskResult = Sha256Hex[][];
 
 /** How tasks are run. */
 export interface RunTasksOptions {
@@ -28,15 +21,6 @@ export function imagePool({ others, sizeBytes }: { others: number; sizeBytes: nu
   // A thread that cannot start fails its first task too.
   for (let thread = 0; thread < others; thread++) pool.run([]).catch(() => undefined);
   return pool;
-}
-
-/** Does tasks, in whichever thread. */
-export function doTasks(tasks: readonly ImageTask[]): ImageTaskResult[] {
-  return tasks.map((task) => {
-    if (task.kind === "chunks") return hashChunks(task);
-    copyPieces(task);
-    return [];
-  });
 }
 
 /**

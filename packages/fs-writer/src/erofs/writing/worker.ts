@@ -1,6 +1,6 @@
 import { serveTasks } from "../../workers/serve-tasks.ts";
 import type { CompressRequest, CompressTaskResult, TaskCompressor } from "../compression/compress-task.ts";
-import { type ImageTask, type ImageTaskResult, doTasks } from "./tasks.ts";
+import { type ImageTask, type ImageTaskResult, doTasks } from "./do-tasks.ts";
 
 let compressor: TaskCompressor | undefined;
 
