@@ -113,7 +113,9 @@ function writeOurselves({ ours }: Mode, listPath: string): Run {
   const options = { uuid: UUID, mtimeClampSec: MTIME_CLAMP_SEC, threads: availableParallelism(), output };
   const request = JSON.stringify({ ...options, ...(ours && { compression: ours }) });
   const program = join(import.meta.dirname, "erofs-ours.ts");
-  const whole = timed([process.execPath, program, listPath, request, report], { cwd: scratch });
+  // As `cvm-build` starts itself.
+  const node = [process.execPath, "--max-semi-space-size=4"];
+  const whole = timed([...node, program, listPath, request, report], { cwd: scratch });
   const write = JSON.parse(readFileSync(report, "utf8")) as Omit<Figures, "peakBytes">;
   return { process: whole, write: { ...write, peakBytes: Number.NaN }, sizeBytes: statSync(output).size };
 }
