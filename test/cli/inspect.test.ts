@@ -248,6 +248,16 @@ function repart(disk: string): void {
   execFileSync(loader, [...command, ...flags], { stdio: "pipe", env });
 }
 
+describe.skipIf(!trixie || !hasPeers)("inspect of a folder beside systemd-dissect", () => {
+  it.each(Object.keys(TREES))("lists the same files: %s", async (name) => {
+    const folder = makeFolder(name);
+    execFileSync("mkfifo", [join(folder, "fifo")]);
+    expect(await listing(folder, "list")).toBe(trixie!.run("usr/bin/systemd-dissect", ["--list", folder]));
+    expect(await listing(folder, "mtree")).toBe(trixie!.run("usr/bin/systemd-dissect", ["--mtree", folder]));
+    expect((await inspect(folder)).format).toBe("directory");
+  });
+});
+
 describe.skipIf(!hasPeers)("inspect", () => {
   let disk: string;
   let plain: Dissection;

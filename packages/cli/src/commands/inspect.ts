@@ -39,8 +39,7 @@ export const inspect: Command = {
     const verify = isSet(flags, "verify");
     const report = await inspectImage({ image, verify }, surroundings);
     if ("sections" in report) {
-      const exitCode = verify ? EXIT.failed : EXIT.done;
-      return { json: report, text: (painter) => renderInspection(report, painter), exitCode };
+      return { json: report, text: (painter) => renderInspection(report, painter), exitCode: EXIT.done };
     }
     const isDamaged = report.contents?.problem !== undefined;
     const exitCode = verify && !isVerified(report) ? EXIT.failed : EXIT.done;

@@ -148,7 +148,8 @@ async function describeContents(
   }
 }
 
-function systemReport(system: FoundSystem | undefined): Partial<Dissection> {
+/** What of a system goes into a report. */
+export function systemReport(system: FoundSystem | undefined): Partial<Dissection> {
   const found = system ?? inspectSystem(new FileTree(ROOT_ATTRIBUTES), { imageName: "", hasEsp: false });
   const imageId = valueOf(found.osRelease, "IMAGE_ID");
   const imageVersion = valueOf(found.osRelease, "IMAGE_VERSION");

@@ -1,12 +1,15 @@
+import { statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { type ByteSource, CvmError, FormatError } from "@cvm-build/bytes";
 import { inspectUki, readUki, type UkiInspection } from "@cvm-build/uki";
 import { openNamedFile } from "../named-file.ts";
 import type { Surroundings } from "../surroundings.ts";
-import { dissect, type DissectedImage } from "./dissect.ts";
+import { dissect, type DissectedImage, systemReport } from "./dissect.ts";
 import type { Dissection } from "./dissection.ts";
 import { isPe } from "./formats/program.ts";
 import { listTree, mtreeOf } from "./listing.ts";
+import { inspectSystem } from "./operating-system.ts";
+import { treeOfFolder } from "./trees/folder-tree.ts";
 import type { FoundTree } from "./trees/found-tree.ts";
 import { treeOfInitrd } from "./trees/initrd-tree.ts";
 import { Workspace } from "./workspace.ts";
@@ -27,18 +30,24 @@ export type ListingForm = "list" | "mtree";
 
 /**
  * Says what is in an image.
- * @throws CvmError `no-image`; FormatError where it is damaged
+ * @throws CvmError `no-image`, `no-hash-tree` where there is nothing to verify; FormatError where it is damaged
  */
 export async function inspectImage(
   { image, verify = false }: InspectRequest,
   surroundings: Pick<Surroundings, "invocationDirectory">,
 ): Promise<Inspection> {
   const path = resolve(surroundings.invocationDirectory, image);
+  if (isFolder(path)) return inspectFolder(path);
   using source = openNamedFile(path, "image");
-  if (isPe(source)) return { format: "pe", ...inspectUki(source) };
+  if (isPe(source)) {
+    if (verify) throw nothingToVerify(basename(path));
+    return { format: "pe", ...inspectUki(source) };
+  }
   using workspace = new Workspace();
   const options = { name: basename(path), folder: dirname(path), verify, keepContents: false, workspace };
-  return (await dissect(source, options)).report;
+  const { report } = await dissect(source, options);
+  if (verify && !hasHashTree(report)) throw nothingToVerify(options.name);
+  return report;
 }
 
 /**
@@ -51,11 +60,13 @@ export async function listImage(
   surroundings: Pick<Surroundings, "invocationDirectory">,
 ): Promise<string[]> {
   const path = resolve(surroundings.invocationDirectory, image);
+  const linesOf = ({ tree }: FoundTree): string[] => [...(form === "list" ? listTree(tree) : mtreeOf(tree))];
+  if (isFolder(path)) return linesOf(treeOfFolder(path));
   using source = openNamedFile(path, "image");
   using workspace = new Workspace();
   const keepContents = form === "mtree";
   const { tree } = await openTree(source, { name: basename(path), workspace, keepContents });
-  return [...(form === "list" ? listTree(tree.tree) : mtreeOf(tree.tree))];
+  return linesOf(tree);
 }
 
 /** How an image is opened for its files. */
@@ -85,6 +96,35 @@ export async function openTree(
   if (problem !== undefined) throw new FormatError({ record: image.report.format }, problem);
   if (!image.tree) throw noFiles(options.name, "a file system or an archive that is read here");
   return { tree: image.tree, image };
+}
+
+function hasHashTree({ contents, partitions = [] }: Dissection): boolean {
+  return [contents, ...partitions.map((partition) => partition.contents)].some((part) => part?.verity?.verification);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function inspectFolder(path: string): Dissection {
+  const { tree, leftOut } = treeOfFolder(path);
+  const name = basename(path);
+  const sizes = [...tree.entries()].map(([, node]) => (node.kind === "file" ? node.content.sizeBytes : 0));
+  return {
+    ...systemReport(inspectSystem(tree, { imageName: name, hasEsp: false })),
+    format: "directory",
+    name,
+    sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
+    layers: [],
+    contents: { format: "directory", facts: { entries: tree.size - 1 } },
+    problems: leftOut.map((what) => `left out: ${what}`),
+  };
+}
+
+function nothingToVerify(name: string): CvmError<"no-hash-tree"> {
+  return new CvmError("no-hash-tree", `cannot verify data of ${JSON.stringify(name)}: expected a hash tree, got none`, {
+    hint: "disks have one in a partition, file systems in NAME.verity; `cvm-build verify` looks at signatures of programs",
+  });
 }
 
 function noFiles(name: string, expected: string): CvmError<"no-files"> {
