@@ -369,7 +369,8 @@ describe.skipIf(!hasPeers)("inspect", () => {
   it("says of other bytes that it does not know them", async () => {
     writeFileSync(place("text"), "some text");
     writeFileSync(place("zeros"), Buffer.alloc(5000));
-    expect((await inspect(place("text"))).format).toBe("unknown");
+    const { exitCode, stderr } = await cvmBuild(["inspect", place("text")]);
+    expect([exitCode, stderr]).toEqual([3, expect.stringContaining("cannot decode image: expected a format")]);
     expect((await inspect(place("zeros"))).format).toBe("empty");
     writeFileSync(place("nothing"), "");
     expect((await inspect(place("nothing"))).format).toBe("empty");

@@ -6,6 +6,7 @@ import { openNamedFile } from "../named-file.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { dissect, type DissectedImage, systemReport } from "./dissect.ts";
 import type { Dissection } from "./dissection.ts";
+import { UNKNOWN_FORMAT } from "./formats/table.ts";
 import { isPe } from "./formats/program.ts";
 import { listTree, mtreeOf } from "./listing.ts";
 import { inspectSystem } from "./operating-system.ts";
@@ -46,6 +47,9 @@ export async function inspectImage(
   using workspace = new Workspace();
   const options = { name: basename(path), folder: dirname(path), verify, keepContents: false, workspace };
   const { report } = await dissect(source, options);
+  if (report.format === UNKNOWN_FORMAT) {
+    throw new FormatError({ record: "image" }, "expected a format that is known here, got other bytes");
+  }
   if (verify && !hasHashTree(report)) throw nothingToVerify(options.name);
   return report;
 }
