@@ -54,9 +54,9 @@ const QUIET_SEC = 30;
  */
 export async function proveImage(request: ProveRequest, surroundings: Surroundings): Promise<Proof> {
   const built = findImage(request.choice, surroundings);
+  const start = startOfImage(built);
   const published = publishedPrediction(built);
   const machine = await machineFor(request.machine, { uki: built.path, surroundings });
-  const start = startOfImage(built);
   const own = await predictMachine(built, { machine, start, surroundings });
   const prediction = withMachine(published, own);
   surroundings.report({ stage: "boot", item: built.output.imageId, done: 0, unit: "items" });

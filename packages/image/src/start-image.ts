@@ -41,9 +41,14 @@ export function startOfImage(built: BuiltImage): StartOfImage {
   }
 }
 
-/** What a built image that is a kernel is started with; undefined of any other. */
+/**
+ * What a built image that is a kernel is started with; undefined of a UKI.
+ * @throws CvmError `not-booted` where it is not booted by itself; `not-measured` as `startOfImage`
+ */
 export function startedKernel(built: BuiltImage): StartOfImage["kernel"] {
-  return startKind(built) === "kernel" ? startOfKernel(built).kernel : undefined;
+  const start = startKind(built);
+  if (start === undefined) throw notBooted(built, start);
+  return start === "kernel" ? startOfKernel(built).kernel : undefined;
 }
 
 function startKind({ output }: BuiltImage): Start | undefined {

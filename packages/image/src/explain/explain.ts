@@ -35,14 +35,9 @@ export async function explainImage(request: ExplainRequest, surroundings: Surrou
   const built = findImage(request.choice, surroundings);
   const contents = isOurs(built) ? readContents(built) : undefined;
   if (request.file !== undefined) {
-    if (contents) return { image: built.path, registers: [], file: explainFile(contents, request.file) };
-    throw new CvmError(
-      "no-image",
-      `cannot explain files of "${built.path}": expected what a build leaves beside its image`,
-      {
-        hint: "files are known for images that cvm-build built: name its output directory",
-      },
-    );
+    if (!contents) throw notExplained(built, "what a build leaves beside its image");
+    if (contents.manifest.segments.length === 0) throw notExplained(built, "an initrd that holds them");
+    return { image: built.path, registers: [], file: explainFile(contents, request.file) };
   }
   const foreign = { platform: request.platform, surroundings };
   const platforms = contents?.measurements.platforms ?? (await measureForeign(built.path, foreign));
@@ -54,6 +49,12 @@ export async function explainImage(request: ExplainRequest, surroundings: Surrou
       explainRegister(platform, { register, ...(contents && { manifest: contents.manifest }) }),
     ),
   };
+}
+
+function notExplained({ path }: BuiltImage, expected: string): CvmError {
+  return new CvmError("no-image", `cannot explain files of "${path}": expected ${expected}`, {
+    hint: "files are known of initrds that cvm-build built: name the output directory; cvm-build inspect --list shows those of others",
+  });
 }
 
 function isOurs({ output }: BuiltImage): boolean {
