@@ -42,7 +42,12 @@ export {
 export { dumpTree } from "./dump-tree.ts";
 export { dumpErofs } from "./erofs/dump.ts";
 export { type ErofsOptions, writeErofs, type WrittenErofs } from "./erofs/writer.ts";
-export type { ErofsCompression } from "./erofs/compression/settings.ts";
+export {
+  type ErofsCompression,
+  type ErofsCompressionSettings,
+  erofsCompressionSettings,
+  erofsCompressorIdentity,
+} from "./erofs/compression/settings.ts";
 export { readErofsTree, type ReadErofsTreeOptions } from "./erofs/read-tree.ts";
 export { ErofsImage, openErofs, type OpenErofsOptions } from "./erofs/reader.ts";
 export type { ErofsEntry } from "./erofs/reading/directory.ts";

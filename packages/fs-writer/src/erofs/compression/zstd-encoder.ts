@@ -7,7 +7,7 @@ import { zstdWindowLog } from "./settings.ts";
 /** What the first cluster of an input is expected to shrink to. */
 const FIRST_RATIO = 3;
 /** How many lengths of input are tried for one cluster, unless none has fitted. */
-const MAX_ATTEMPTS = 5;
+const MAX_ATTEMPTS = 7;
 /** A cluster is good when no more than this part of it is left over in its last block. */
 const MAX_WASTE = 1 / 128;
 /** Below this part of the largest cluster, more input is tried. */
@@ -62,27 +62,41 @@ interface Search {
 /** Finds a length of input whose frame has no more than `maxBytes` and leaves little of its last block empty. */
 function fillCluster({ leftBytes, maxBytes, guessBytes, compress }: Search): EncodedCluster {
   let best: EncodedCluster | undefined;
-  let lengthBytes = guessBytes;
+  let lengthBytes = Math.min(guessBytes, leftBytes);
+  // The longest input that is known to fit, and the shortest that is known not to.
+  let fitsBytes = 0;
+  let tooLongBytes = leftBytes + 1;
   for (let attempt = 1; ; attempt++) {
-    lengthBytes = Math.max(1, Math.min(lengthBytes, leftBytes));
     const bytes = compress(lengthBytes);
-    const occupiedBytes = alignUp(bytes.length, EROFS_BLOCK_BYTES);
-    const fits = bytes.length <= maxBytes;
-    if (
-      fits &&
-      (!best || lengthBytes / occupiedBytes > best.consumedBytes / alignUp(best.bytes.length, EROFS_BLOCK_BYTES))
-    ) {
-      best = { consumedBytes: lengthBytes, bytes };
+    const cluster: EncodedCluster = { consumedBytes: lengthBytes, bytes };
+    if (bytes.length > maxBytes) {
+      // Input that does not shrink is cut where it fills the cluster, for the caller to store.
+      if (lengthBytes <= maxBytes) return best ?? cluster;
+      tooLongBytes = lengthBytes;
+    } else {
+      if (lengthBytes === leftBytes) return cluster;
+      fitsBytes = Math.max(fitsBytes, lengthBytes);
+      if (!best || blockRatio(cluster) > blockRatio(best)) best = cluster;
     }
-    if (fits && lengthBytes === leftBytes) return { consumedBytes: lengthBytes, bytes };
-    // Input that does not shrink is cut where it fills the cluster, for the caller to store.
-    if (!fits && lengthBytes <= maxBytes) return best ?? { consumedBytes: lengthBytes, bytes };
-    const isGood =
-      fits && occupiedBytes - bytes.length <= bytes.length * MAX_WASTE && bytes.length >= maxBytes * MIN_FILL;
-    if (best && (isGood || attempt >= MAX_ATTEMPTS)) return best;
-    const targetBytes = fits && bytes.length >= maxBytes * MIN_FILL ? occupiedBytes : maxBytes;
-    const missingBytes = targetBytes - bytes.length;
-    const marginBytes = MARGIN_BYTES + Math.abs(missingBytes) * STEP_MARGIN;
-    lengthBytes += Math.floor(((missingBytes - marginBytes) * lengthBytes) / bytes.length);
+    if (best && (isFull(best, maxBytes) || attempt >= MAX_ATTEMPTS)) return best;
+    lengthBytes = Math.min(nextGuess(cluster, maxBytes), leftBytes);
+    if (lengthBytes <= fitsBytes || lengthBytes >= tooLongBytes) lengthBytes = (fitsBytes + tooLongBytes) >>> 1;
+    if (best && lengthBytes === fitsBytes) return best;
   }
+}
+
+function blockRatio({ consumedBytes, bytes }: EncodedCluster): number {
+  return consumedBytes / alignUp(bytes.length, EROFS_BLOCK_BYTES);
+}
+
+function isFull({ bytes: { length } }: EncodedCluster, maxBytes: number): boolean {
+  return length >= maxBytes * MIN_FILL && alignUp(length, EROFS_BLOCK_BYTES) - length <= length * MAX_WASTE;
+}
+
+/** How much input would fill the last block, or the cluster where it is far from full or there was too much. */
+function nextGuess({ consumedBytes, bytes: { length } }: EncodedCluster, maxBytes: number): number {
+  const isNearlyFull = length <= maxBytes && length >= maxBytes * MIN_FILL;
+  const missingBytes = (isNearlyFull ? alignUp(length, EROFS_BLOCK_BYTES) : maxBytes) - length;
+  const marginBytes = MARGIN_BYTES + Math.abs(missingBytes) * STEP_MARGIN;
+  return consumedBytes + Math.floor(((missingBytes - marginBytes) * consumedBytes) / length);
 }

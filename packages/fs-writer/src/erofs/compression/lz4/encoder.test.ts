@@ -3,7 +3,7 @@ import { decodeLz4 } from "../../decompression/lz4.ts";
 import { sampleBytes } from "../sample-bytes.fixture.ts";
 import { createLz4Encoder } from "./encoder.ts";
 
-const INPUT_BYTES = 600_000;
+const INPUT_BYTES = 250_000;
 const KINDS = ["words", "records", "zeros", "noise", "mixed"] as const;
 const SIZES = [1, 5, 12, 13, 14, 100, 4096, 4097, 5000, 70_000, INPUT_BYTES];
 
