@@ -13,12 +13,17 @@ import { decodePrefixes, XattrReader } from "./reading/xattrs.ts";
 
 /** What may be decompressed in all unless more is allowed. */
 export const EROFS_MAX_DECODED_BYTES = 2 ** 35;
+/** A directory of this size has a million names at least. */
+const MAX_DIRECTORY_BYTES = 2 ** 28;
 /** What a hole is read as, a piece at a time. */
 const ZEROS = Buffer.alloc(1 << 17);
 
 /** How far an image is trusted. */
 export interface OpenErofsOptions {
-  /** How many bytes may be decompressed in all: parts of what many files share count each time they are. */
+  /**
+   * How many bytes may be decompressed in all: parts of what many files share count each time they are, and clusters count
+   * as large as they are where only a little of them is wanted.
+   */
   maxDecodedBytes?: number;
 }
 
@@ -62,7 +67,7 @@ export class ErofsImage {
   /** What is in a directory, in the order of names' bytes, without `.` and `..`. */
   *entries(directory: ErofsInode, options: { parentNid: number }): Generator<ErofsEntry> {
     const { blockBytes } = this.#volume;
-    const data = this.#readSmall(directory, this.#volume.source.sizeBytes);
+    const data = this.#readSmall(directory, MAX_DIRECTORY_BYTES);
     yield* decodeDirectory(data, { nid: directory.nid, parentNid: options.parentNid, blockBytes });
   }
 
@@ -133,7 +138,7 @@ export class ErofsImage {
       isPartial: run.isPartial || !hasZeroPadding,
       zerosBytes: hasZeroPadding ? blockBytes : 0,
     });
-    this.#decodableBytes -= decoded.length;
+    this.#decodableBytes -= Math.max(decoded.length, run.physicalSizeBytes);
     if (this.#decodableBytes >= 0) return decoded.subarray(0, sizeBytes);
     throw new FormatError({ record: "erofs" }, "expected less to decompress in all than the limit allows");
   }

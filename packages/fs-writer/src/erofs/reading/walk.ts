@@ -6,6 +6,8 @@ import type { ErofsInode } from "./inode.ts";
 const DEFAULT_TREE_BYTES = 2 ** 30;
 /** What an entry takes in memory beside its path, about. */
 const ENTRY_BYTES = 256;
+/** How much more attributes take in memory than in the image, where they are numbers of shared ones. */
+const XATTR_FACTOR = 16;
 
 /** A name of the tree and what it leads to: `/` first, directories before what is in them. */
 export interface ErofsPath {
@@ -32,7 +34,7 @@ export function* walkErofs(image: DirectoryReader, options: { maxTreeBytes?: num
   let left = options.maxTreeBytes ?? DEFAULT_TREE_BYTES;
   const visit = (path: string, inode: ErofsInode): ErofsPath => {
     const ownBytes = inode.kind === "directory" || inode.kind === "symlink" ? inode.sizeBytes : 0;
-    left -= ENTRY_BYTES + path.length + inode.xattrs.sizeBytes + ownBytes;
+    left -= ENTRY_BYTES + path.length + inode.xattrs.sizeBytes * XATTR_FACTOR + ownBytes;
     if (left < 0) throw refused(path, "a tree no larger than the limit allows");
     return { path, inode };
   };
