@@ -26,7 +26,8 @@ describe.each([4096, 65_536])("zstd, clusters of %i bytes", (clusterBytes) => {
       }
       startBytes = endBytes;
     }
-    expect(wastedBytes).toBeLessThanOrEqual(occupiedBytes * 0.08);
+    // A frame grows by leaps where noise begins.
+    expect(wastedBytes).toBeLessThanOrEqual(occupiedBytes * (kind === "mixed" ? 0.12 : 0.03));
   });
 
   it("gives up soon what does not shrink", () => {

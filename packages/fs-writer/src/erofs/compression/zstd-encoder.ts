@@ -64,26 +64,30 @@ function fillCluster({ leftBytes, maxBytes, guessBytes, compress }: Search): Enc
   let best: EncodedCluster | undefined;
   let lengthBytes = Math.min(guessBytes, leftBytes);
   // The longest input that is known to fit, and the shortest that is known not to.
-  let fitsBytes = 0;
-  let tooLongBytes = leftBytes + 1;
+  let fits = NOTHING;
+  let tooLong: EncodedCluster | undefined;
   for (let attempt = 1; ; attempt++) {
-    const bytes = compress(lengthBytes);
-    const cluster: EncodedCluster = { consumedBytes: lengthBytes, bytes };
-    if (bytes.length > maxBytes) {
+    const cluster: EncodedCluster = { consumedBytes: lengthBytes, bytes: compress(lengthBytes) };
+    if (cluster.bytes.length > maxBytes) {
       // Input that does not shrink is cut where it fills the cluster, for the caller to store.
       if (lengthBytes <= maxBytes) return best ?? cluster;
-      tooLongBytes = lengthBytes;
+      tooLong = cluster;
     } else {
       if (lengthBytes === leftBytes) return cluster;
-      fitsBytes = Math.max(fitsBytes, lengthBytes);
+      fits = cluster;
       if (!best || blockRatio(cluster) > blockRatio(best)) best = cluster;
     }
     if (best && (isFull(best, maxBytes) || attempt >= MAX_ATTEMPTS)) return best;
-    lengthBytes = Math.min(nextGuess(cluster, maxBytes), leftBytes);
-    if (lengthBytes <= fitsBytes || lengthBytes >= tooLongBytes) lengthBytes = (fitsBytes + tooLongBytes) >>> 1;
-    if (best && lengthBytes === fitsBytes) return best;
+    const endBytes = tooLong?.consumedBytes ?? leftBytes + 1;
+    lengthBytes = Math.min(nextGuess(fits, tooLong, maxBytes), leftBytes);
+    if (lengthBytes <= fits.consumedBytes || lengthBytes >= endBytes) {
+      lengthBytes = (fits.consumedBytes + endBytes) >>> 1;
+    }
+    if (best && lengthBytes === fits.consumedBytes) return best;
   }
 }
+
+const NOTHING: EncodedCluster = { consumedBytes: 0, bytes: new Uint8Array(0) };
 
 function blockRatio({ consumedBytes, bytes }: EncodedCluster): number {
   return consumedBytes / alignUp(bytes.length, EROFS_BLOCK_BYTES);
@@ -93,10 +97,11 @@ function isFull({ bytes: { length } }: EncodedCluster, maxBytes: number): boolea
   return length >= maxBytes * MIN_FILL && alignUp(length, EROFS_BLOCK_BYTES) - length <= length * MAX_WASTE;
 }
 
-/** How much input would fill the last block, or the cluster where it is far from full or there was too much. */
-function nextGuess({ consumedBytes, bytes: { length } }: EncodedCluster, maxBytes: number): number {
-  const isNearlyFull = length <= maxBytes && length >= maxBytes * MIN_FILL;
-  const missingBytes = (isNearlyFull ? alignUp(length, EROFS_BLOCK_BYTES) : maxBytes) - length;
-  const marginBytes = MARGIN_BYTES + Math.abs(missingBytes) * STEP_MARGIN;
-  return consumedBytes + Math.floor(((missingBytes - marginBytes) * consumedBytes) / length);
+/** How much input would fill the last block, or the cluster where it is far from full, if frames grew evenly. */
+function nextGuess(fits: EncodedCluster, tooLong: EncodedCluster | undefined, maxBytes: number): number {
+  const { length } = fits.bytes;
+  const missingBytes = (length >= maxBytes * MIN_FILL ? alignUp(length, EROFS_BLOCK_BYTES) : maxBytes) - length;
+  const [from, to] = tooLong ? [fits, tooLong] : [NOTHING, fits];
+  const inputOfByte = (to.consumedBytes - from.consumedBytes) / (to.bytes.length - from.bytes.length);
+  return fits.consumedBytes + Math.floor((missingBytes * (1 - STEP_MARGIN) - MARGIN_BYTES) * inputOfByte);
 }

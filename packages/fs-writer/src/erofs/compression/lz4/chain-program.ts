@@ -10,12 +10,12 @@ import {
   writeSequence,
 } from "./sequence.ts";
 
-/** The last position of every hash of four bytes, at address 0. */
 const HASH_BITS = 15;
 const ENTRY_BYTES = 4;
-export const CHAIN_TABLE_BYTES = ENTRY_BYTES << HASH_BITS;
-/** Behind it, for each position within reach: how far the one before with the same hash is. */
 const LINK_BYTES = 2;
+/** The size of a table, at address 0, of the last position of every hash of four bytes. */
+export const CHAIN_TABLE_BYTES = ENTRY_BYTES << HASH_BITS;
+/** The size of what is behind it: for each position within reach, how far the one before with the same hash is. */
 export const CHAIN_LINKS_BYTES = LINK_BYTES * (MAX_DISTANCE + 1);
 
 /** A match of this length is taken without looking for a longer one. */

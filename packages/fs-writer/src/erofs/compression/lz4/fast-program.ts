@@ -10,9 +10,9 @@ import {
   writeSequence,
 } from "./sequence.ts";
 
-/** A table of the low bits of positions, which tell all within reach apart, by hash of five bytes. */
 const HASH_BITS = 13;
 const ENTRY_BYTES = 2;
+/** The size of a table of the low bits of positions, which tell all within reach apart, by hash of five bytes. */
 export const FAST_TABLE_BYTES = ENTRY_BYTES << HASH_BITS;
 
 /** After this power of two of misses, every step grows by one: what does not shrink is soon behind. */
