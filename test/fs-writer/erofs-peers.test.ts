@@ -1,27 +1,17 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { FileTree, type TreeNode, writeErofs } from "@cvm-build/fs-writer";
+import { type FileTree, writeErofs } from "@cvm-build/fs-writer";
 import { describe, expect, it } from "vitest";
 import { requirePeers } from "../support/peers.ts";
 import { debianRoot } from "../support/trixie-root.ts";
-import { EROFS_CLAMP_SEC, EROFS_VARIANTS, type ErofsVariant } from "./erofs-variants.ts";
+import { compressibleTree, EROFS_CLAMP_SEC, EROFS_VARIANTS, type ErofsVariant } from "./erofs-variants.ts";
+import { type Listed, listFolder, listTree } from "./listed-tree.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
 const UUID = "8be4df61-93ca-81d2-aa0d-00e098032b8c";
-const LIST_FOLDER = join(import.meta.dirname, "list-folder.py");
 const hasPeers = requirePeers("fsck.erofs", "dump.erofs", "python3");
 const trixie = hasPeers ? debianRoot("trixie", ["erofs-utils"]) : undefined;
-
-/** A node as `list-folder.py` tells it. */
-interface Listed {
-  mode: number;
-  owner: string;
-  mtimeSec: number;
-  links: number;
-  xattrs: Record<string, string>;
-  data?: string;
-}
 
 async function writeVariant(variant: ErofsVariant, folder: string): Promise<{ tree: FileTree; image: string }> {
   const image = join(folder, "image.erofs");
@@ -31,42 +21,8 @@ async function writeVariant(variant: ErofsVariant, folder: string): Promise<{ tr
   return { tree, image };
 }
 
-/** What a tree is on a disk. Links of directories are the number of their subdirectories and two. */
 function expectedOf(tree: FileTree): Record<string, Listed> {
-  const links = new Map<TreeNode, number>();
-  for (const [, node] of tree.entries()) links.set(node, (links.get(node) ?? 0) + 1);
-  return Object.fromEntries(
-    [...tree.entries()].map(([path, node]) => {
-      const below = tree.list(path).map((name) => tree.get(`${path === "/" ? "" : path}/${name}`));
-      const directories = below.filter((each) => each?.kind === "directory").length;
-      const listed: Listed = {
-        mode: TYPE_BITS[node.kind] | (node.kind === "symlink" ? 0o777 : node.mode),
-        owner: `${node.uid}:${node.gid}`,
-        mtimeSec: Math.min(node.mtimeSec, EROFS_CLAMP_SEC),
-        links: node.kind === "directory" ? 2 + directories : (links.get(node) ?? 0),
-        xattrs: Object.fromEntries(
-          [...(node.xattrs ?? [])].map(([name, value]) => [name, Buffer.from(value).toString("hex")]),
-        ),
-      };
-      if (node.kind === "file") listed.data = `${node.content.sizeBytes} ${node.content.sha256}`;
-      if (node.kind === "symlink") listed.data = node.target;
-      if (node.kind === "char" || node.kind === "block") listed.data = `${node.major}:${node.minor}`;
-      return [path, listed];
-    }),
-  );
-}
-
-const TYPE_BITS = {
-  fifo: 0o010000,
-  char: 0o020000,
-  directory: 0o040000,
-  block: 0o060000,
-  file: 0o100000,
-  symlink: 0o120000,
-} as const satisfies Record<TreeNode["kind"], number>;
-
-function listFolder(folder: string): Record<string, Listed> {
-  return JSON.parse(execFileSync("python3", [LIST_FOLDER, folder], { encoding: "utf8", maxBuffer: 1 << 28 }));
+  return listTree(tree, { mtimeClampSec: EROFS_CLAMP_SEC });
 }
 
 /** What `fsck.erofs --extract` keeps: hard links become files of their own, and owners are set after capabilities. */
@@ -94,15 +50,21 @@ function mount(image: string, folder: string): { path: string } & Disposable {
   return { path, [Symbol.dispose]: () => void execFileSync("umount", [path]) };
 }
 
+/** As `mount`; undefined where the kernel refuses the image, as one does that lacks its algorithm. */
+function mountUnlessUnknown(image: string, folder: string): ({ path: string } & Disposable) | undefined {
+  try {
+    return mount(image, folder);
+  } catch {
+    return undefined;
+  }
+}
+
 async function canMount(): Promise<boolean> {
   using folder = temporaryFolder();
-  try {
-    const { image } = await writeVariant(EROFS_VARIANTS[0] as ErofsVariant, folder.path);
-    mount(image, folder.path)[Symbol.dispose]();
-    return true;
-  } catch {
-    return false;
-  }
+  const { image } = await writeVariant(EROFS_VARIANTS[0] as ErofsVariant, folder.path);
+  const mounted = mountUnlessUnknown(image, folder.path);
+  mounted?.[Symbol.dispose]();
+  return mounted !== undefined;
 }
 
 const isRoot = process.getuid?.() === 0;
@@ -143,6 +105,23 @@ describe.skipIf(!hasPeers || !trixie)("erofs", { timeout: 120_000 }, () => {
       const { tree, image } = await writeVariant(variant, folder.path);
       using mounted = mount(image, folder.path);
       expect(listFolder(mounted.path)).toEqual(expectedOf(tree));
+    },
+  );
+
+  it.skipIf(!isMountable).each(["lz4", "lz4hc", "zstd"] as const)(
+    "is read by the kernel as it was, compressed with %s; by fsck.erofs, where the kernel cannot",
+    async (algorithm) => {
+      using folder = temporaryFolder();
+      const options = { compression: { algorithm } };
+      const { tree, image } = await writeVariant({ name: algorithm, tree: compressibleTree, options }, folder.path);
+      using mounted = mountUnlessUnknown(image, folder.path);
+      if (mounted) {
+        expect(listFolder(mounted.path)).toEqual(expectedOf(tree));
+        return;
+      }
+      const extracted = join(folder.path, "extracted");
+      trixie?.run("usr/bin/fsck.erofs", [`--extract=${extracted}`, "--xattrs", image]);
+      expect(extractedOf(listFolder(extracted))).toEqual(extractedOf(expectedOf(tree)));
     },
   );
 

@@ -46,6 +46,24 @@ export const EROFS_VARIANTS: readonly ErofsVariant[] = [
   { name: "a sparse file of more than 4 GiB", tree: hugeFile, options: { chunkBytes: 1 << 20 }, isLarge: true },
 ];
 
+/** Files of which some shrink, some do not, and some are equal. */
+export function compressibleTree(): FileTree {
+  const tree = emptyTree();
+  const xattrs = new Map([["user.text", Buffer.from("yes")]]);
+  const textOf = (sizeBytes: number): Buffer => {
+    let text = "";
+    for (let line = 0; text.length < sizeBytes; line++) text += `line ${line} of ${sizeBytes}, ${line * line}\n`;
+    return Buffer.from(text.slice(0, sizeBytes));
+  };
+  for (const sizeBytes of [1, 4095, 4096, 4097, 8192, 65_536, 100_000, 131_071, 1_000_000, 3_000_000]) {
+    const text: FileNode = { ...attributes, kind: "file", mode: 0o644, content: contentOf(textOf(sizeBytes)) };
+    tree.set(`/text-${sizeBytes}`, text);
+    tree.set(`/text-${sizeBytes}.old`, { ...text, mtimeSec: 1, xattrs });
+    tree.set(`/noise-${sizeBytes}`, patternedFile(sizeBytes, sizeBytes));
+  }
+  return tree;
+}
+
 /** A file with bytes that do not repeat within a block. */
 export function patternedFile(sizeBytes: number, seed: number): FileNode {
   const bytes = Buffer.alloc(sizeBytes);

@@ -6,7 +6,7 @@ import { EROFS_BLOCK_BYTES } from "../format.ts";
 const BUFFER_BYTES = 1 << 20;
 /** From how many blocks of zeros on they are left out, so that the file has a hole there. */
 const MIN_HOLE_BLOCKS = 8;
-const ZEROS = Buffer.alloc(EROFS_BLOCK_BYTES);
+const ZEROS = Buffer.alloc(1 << 16);
 
 /** A thread has one buffer for all that it writes: fresh memory costs more than what is put into it. */
 let spareBuffer: Buffer | undefined;
@@ -110,9 +110,10 @@ function isZeroBlock(bytes: Buffer, offset: number): boolean {
 
 /** Says whether all of `bytes` is zero. */
 export function isZero(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.byteLength; at += EROFS_BLOCK_BYTES) {
-    const block = bytes.subarray(at, at + EROFS_BLOCK_BYTES);
-    if (Buffer.compare(block, ZEROS.subarray(0, block.byteLength)) !== 0) return false;
+  for (let at = 0; at < bytes.byteLength; at += ZEROS.length) {
+    const part = bytes.subarray(at, at + ZEROS.length);
+    const zeros = part.byteLength === ZEROS.length ? ZEROS : ZEROS.subarray(0, part.byteLength);
+    if (Buffer.compare(part, zeros) !== 0) return false;
   }
   return true;
 }
