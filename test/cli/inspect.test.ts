@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -170,7 +171,7 @@ describe.skipIf(!canDissect())("inspect beside systemd-dissect of trixie", () =>
     "says the same of what systemd-repart makes, and verifies it",
     async () => {
       const disk = place("repart.raw");
-      repart(disk);
+      repartDisk(disk);
       const report = await inspect(disk, "--verify");
       expect(pick(report)).toEqual(dissected(disk));
       expect(report.problems).toEqual([]);
@@ -182,6 +183,19 @@ describe.skipIf(!canDissect())("inspect beside systemd-dissect of trixie", () =>
       expect(signature?.problem).toBeUndefined();
     },
   );
+
+  it.skipIf(!requirePeers("openssl")).each([
+    ["sysext", "sysext_1.2", { useSystemExtension: true, useInitRDSystemExtension: true }],
+    ["confext", "confext", { usePortableConfigurationExtension: true }],
+    ["portable", "system", { usePortableService: true, useBootableContainer: true }],
+  ])("says the same of a %s that systemd-repart makes", async (kind, name, uses) => {
+    const disk = place(join(kind, `${name}.raw`));
+    mkdirSync(place(kind));
+    repartImage(kind, { disk, folder: makeFolder(name) });
+    const report = await inspect(disk, "--verify");
+    expect(pick(report)).toEqual(dissected(disk));
+    expect(report).toMatchObject({ ...uses, problems: [] });
+  });
 });
 
 /** An ESP, and a root file system beside it. */
@@ -216,7 +230,8 @@ async function writeTestDisk(output: string): Promise<void> {
   });
 }
 
-function repart(disk: string): void {
+/** A disk with an EFI system partition, a signed root, and more than one block of data. */
+function repartDisk(disk: string): void {
   const definitions = place("repart.d");
   mkdirSync(definitions);
   const define = (name: string, ...lines: string[]): void =>
@@ -225,12 +240,29 @@ function repart(disk: string): void {
   define("20-root", "Type=root", "Format=erofs", "CopyFiles=/", "Verity=data", "VerityMatchKey=root", "Minimize=best");
   define("30-verity", "Type=root-verity", "Verity=hash", "VerityMatchKey=root", "Minimize=best");
   define("40-signature", "Type=root-verity-sig", "Verity=signature", "VerityMatchKey=root");
-  const [key, certificate] = [place("key.pem"), place("certificate.pem")];
-  const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "30"];
-  execFileSync("openssl", [...request, "-keyout", key, "-out", certificate], { stdio: "pipe" });
   const folder = makeFolder("system");
-  // More than a block, so that there is a hash tree.
   writeFileSync(join(folder, "usr/share/large"), Buffer.alloc(1 << 20, "large"));
+  repart({ disk, definitions, folder });
+}
+
+/** An extension or a portable service as systemd's own definitions have it, but for the file system. */
+function repartImage(kind: string, { disk, folder }: { disk: string; folder: string }): void {
+  const definitions = place(`${kind}.repart.d`);
+  const shipped = join(trixie!.path, "usr/lib/systemd/repart/definitions", `${kind}.repart.d`);
+  mkdirSync(definitions);
+  for (const name of readdirSync(shipped)) {
+    const text = readFileSync(join(shipped, name), "utf8").replace(/^Format=.*$/m, "Format=erofs");
+    writeFileSync(join(definitions, name), text);
+  }
+  repart({ disk, definitions, folder });
+}
+
+function repart({ disk, definitions, folder }: { disk: string; definitions: string; folder: string }): void {
+  const [key, certificate] = [place("key.pem"), place("certificate.pem")];
+  if (!existsSync(key)) {
+    const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-days", "30"];
+    execFileSync("openssl", [...request, "-keyout", key, "-out", certificate], { stdio: "pipe" });
+  }
   const [loader, ...command] = trixie!.command("usr/bin/systemd-repart");
   const flags = [
     "--empty=create",
