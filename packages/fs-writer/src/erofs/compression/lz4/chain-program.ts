@@ -1,12 +1,13 @@
 import { block, type Code, i32, leave, leaveIf, loop, type Variable, when } from "../wasm/code.ts";
 import { encodeFunction, type WasmFunction } from "../wasm/module.ts";
 import {
-  LAST_LITERALS,
-  MATCH_START_LIMIT,
+  beginBlock,
+  ENCODER_LOCALS,
+  endBlock,
+  limitSearch,
   MAX_DISTANCE,
   measureMatch,
   MIN_MATCH,
-  writeLastLiterals,
   writeSequence,
 } from "./sequence.ts";
 
@@ -137,47 +138,21 @@ export function chainFunction(): WasmFunction {
     parameters: ["input", "inputEnd", "out", "outEnd", "attempts", "lookahead"],
     resultCount: 2,
     locals: {
-      anchor: "i32",
-      at: "i32",
-      probe: "i32",
-      candidate: "i32",
-      depth: "i32",
-      needed: "i32",
-      best: "i32",
-      bestAt: "i32",
-      bestMatch: "i32",
-      match: "i32",
-      length: "i32",
-      entry: "i32",
-      begins: "i32",
-      ends: "i32",
-      token: "i32",
-      rest: "i32",
-      room: "i32",
-      lowest: "i32",
-      start: "i32",
-      startEnd: "i32",
-      searchEnd: "i32",
-      matchEnd: "i32",
-      difference: "i64",
+      ...ENCODER_LOCALS,
+      ...{ probe: "i32", candidate: "i32", entry: "i32", depth: "i32", begins: "i32", ends: "i32" },
+      ...{ needed: "i32", best: "i32", bestAt: "i32", bestMatch: "i32" },
     },
     body: (v) =>
       [
-        v.lowest.set(v.input.get),
-        v.anchor.set(v.input.get),
-        v.start.set(v.out.get),
         v.probe.set(v.input.get),
-        v.matchEnd.set(i32.sub(v.inputEnd.get, c(LAST_LITERALS))),
-        v.startEnd.set(i32.sub(v.inputEnd.get, c(MATCH_START_LIMIT))),
         block(
           "full",
-          leaveIf("full", i32.leU(i32.sub(v.inputEnd.get, v.input.get), c(MATCH_START_LIMIT))),
+          beginBlock(v, "full"),
           loop(
             "sequence",
             v.best.set(c(0)),
             v.needed.set(c(MIN_MATCH - 1)),
-            v.searchEnd.set(i32.add(v.anchor.get, i32.sub(v.outEnd.get, v.out.get))),
-            v.searchEnd.set(i32.select(v.searchEnd.get, v.startEnd.get, i32.ltU(v.searchEnd.get, v.startEnd.get))),
+            limitSearch(v),
             block(
               "found",
               loop(
@@ -210,9 +185,7 @@ export function chainFunction(): WasmFunction {
             leave("sequence"),
           ),
         ),
-        writeLastLiterals(v),
-        i32.sub(v.anchor.get, v.input.get),
-        i32.sub(v.out.get, v.start.get),
+        endBlock(v),
       ].flat(),
   });
 }

@@ -1,12 +1,13 @@
 import { block, type Code, i32, i64, leave, leaveIf, loop, type Variable } from "../wasm/code.ts";
 import { encodeFunction, type WasmFunction } from "../wasm/module.ts";
 import {
+  beginBlock,
+  ENCODER_LOCALS,
+  endBlock,
   extendBack,
-  LAST_LITERALS,
-  MATCH_START_LIMIT,
+  limitSearch,
   MAX_DISTANCE,
   measureMatch,
-  writeLastLiterals,
   writeSequence,
 } from "./sequence.ts";
 
@@ -55,44 +56,19 @@ export function fastFunction(): WasmFunction {
     name: "fast",
     parameters: ["input", "inputEnd", "out", "outEnd"],
     resultCount: 2,
-    locals: {
-      anchor: "i32",
-      at: "i32",
-      next: "i32",
-      step: "i32",
-      misses: "i32",
-      match: "i32",
-      length: "i32",
-      entry: "i32",
-      token: "i32",
-      rest: "i32",
-      room: "i32",
-      lowest: "i32",
-      start: "i32",
-      startEnd: "i32",
-      searchEnd: "i32",
-      matchEnd: "i32",
-      difference: "i64",
-    },
+    locals: { ...ENCODER_LOCALS, next: "i32", step: "i32", misses: "i32", entry: "i32" },
     body: (v) =>
       [
-        v.lowest.set(v.input.get),
-        v.anchor.set(v.input.get),
-        v.start.set(v.out.get),
         v.next.set(i32.add(v.input.get, c(1))),
-        v.matchEnd.set(i32.sub(v.inputEnd.get, c(LAST_LITERALS))),
-        v.startEnd.set(i32.sub(v.inputEnd.get, c(MATCH_START_LIMIT))),
         block(
           "full",
-          leaveIf("full", i32.leU(i32.sub(v.inputEnd.get, v.input.get), c(MATCH_START_LIMIT))),
+          beginBlock(v, "full"),
           i32.store16(entryOf(v.input.get), v.input.get),
           loop(
             "sequence",
             v.step.set(c(1)),
             v.misses.set(c(1 << SKIP_BITS)),
-            // Literals that would not fit any more need no search.
-            v.searchEnd.set(i32.add(v.anchor.get, i32.sub(v.outEnd.get, v.out.get))),
-            v.searchEnd.set(i32.select(v.searchEnd.get, v.startEnd.get, i32.ltU(v.searchEnd.get, v.startEnd.get))),
+            limitSearch(v),
             loop(
               "search",
               v.at.set(v.next.get),
@@ -118,9 +94,7 @@ export function fastFunction(): WasmFunction {
             ),
           ),
         ),
-        writeLastLiterals(v),
-        i32.sub(v.anchor.get, v.input.get),
-        i32.sub(v.out.get, v.start.get),
+        endBlock(v),
       ].flat(),
   });
 }

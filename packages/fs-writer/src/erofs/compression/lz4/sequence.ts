@@ -4,8 +4,8 @@ import { block, bytes, type Code, i32, i64, leave, leaveIf, loop, type Variable,
  * How an LZ4 block ends: its last bytes are literals, and no match begins close to its end.
  * @see LZ4 Block Format Description, "End of block conditions"
  */
-export const LAST_LITERALS = 5;
-export const MATCH_START_LIMIT = 12;
+const LAST_LITERALS = 5;
+const MATCH_START_LIMIT = 12;
 export const MIN_MATCH = 4;
 /** How far back a match can lie. */
 export const MAX_DISTANCE = 0xffff;
@@ -39,6 +39,51 @@ export interface SequenceVariables {
   token: Variable;
   rest: Variable;
   room: Variable;
+}
+
+/** Variables of an encoder beside its parameters `input`, `inputEnd`, `out`, `outEnd` and what it searches with. */
+export const ENCODER_LOCALS = {
+  anchor: "i32",
+  at: "i32",
+  match: "i32",
+  length: "i32",
+  token: "i32",
+  rest: "i32",
+  room: "i32",
+  start: "i32",
+  lowest: "i32",
+  startEnd: "i32",
+  searchEnd: "i32",
+  matchEnd: "i32",
+  difference: "i64",
+} as const;
+
+/** All that an encoder has. */
+export type EncoderVariables = Record<"input" | "inputEnd" | "out" | "outEnd" | keyof typeof ENCODER_LOCALS, Variable>;
+
+/** Sets limits from the parameters. Leaves for `full` where the input is too short for any match. */
+export function beginBlock(v: EncoderVariables, full: string): Code {
+  return [
+    v.lowest.set(v.input.get),
+    v.anchor.set(v.input.get),
+    v.start.set(v.out.get),
+    v.matchEnd.set(i32.sub(v.inputEnd.get, c(LAST_LITERALS))),
+    v.startEnd.set(i32.sub(v.inputEnd.get, c(MATCH_START_LIMIT))),
+    leaveIf(full, i32.leU(i32.sub(v.inputEnd.get, v.input.get), c(MATCH_START_LIMIT))),
+  ].flat();
+}
+
+/** Sets how far a search may go: literals that would not fit any more need none. */
+export function limitSearch({ searchEnd, startEnd, anchor, out, outEnd }: EncoderVariables): Code {
+  return [
+    searchEnd.set(i32.add(anchor.get, i32.sub(outEnd.get, out.get))),
+    searchEnd.set(i32.select(searchEnd.get, startEnd.get, i32.ltU(searchEnd.get, startEnd.get))),
+  ].flat();
+}
+
+/** Ends the block and leaves the two results: how many bytes of input it holds, and its size. */
+export function endBlock(v: EncoderVariables): Code {
+  return [writeLastLiterals(v), i32.sub(v.anchor.get, v.input.get), i32.sub(v.out.get, v.start.get)].flat();
 }
 
 /** Sets `length` to how far the bytes at `at` and `match` agree beyond the first four, up to `matchEnd`. */
@@ -118,7 +163,7 @@ export function writeSequence(v: SequenceVariables, full: string): Code {
  * Writes literals from `anchor` to the end of the block, `inputEnd` or as far as there is room, and moves `anchor` and
  * `out` behind them.
  */
-export function writeLastLiterals(v: SequenceVariables & { inputEnd: Variable }): Code {
+function writeLastLiterals(v: SequenceVariables & { inputEnd: Variable }): Code {
   const { anchor, out, outEnd, rest, room, inputEnd } = v;
   // Beside the token, and a byte for every 255 from the fifteenth literal on.
   const beyondToken = i32.shrS(i32.mul(i32.sub(room.get, c(TOKEN_MAX + 1)), c(EXTENSION_MAX)), c(8));
