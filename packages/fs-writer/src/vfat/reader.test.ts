@@ -8,6 +8,9 @@ import { openVfat, readVfatTree } from "./reader.ts";
 import { ORIGIN, sampleTree, volumeOf } from "./sample.fixture.ts";
 
 const MEBIBYTE = 1 << 20;
+/** Of each variant; more with an environment variable. */
+const CASES = Number(process.env["CVM_FUZZ_CASES"] ?? 5000);
+const FUZZ = { timeout: 30_000 + CASES * 10 };
 const VARIANTS: FatVariant[] = ["fat12", "fat16", "fat32"];
 const volumes = {} as Record<FatVariant, Buffer>;
 
@@ -89,7 +92,7 @@ describe("readVfatTree", () => {
     expect(read(broken(at + 4, 0x81)).list("/EFI/BOOT")).toEqual(["BOOTü64.EFI"]);
   });
 
-  it.each(VARIANTS)("gives a tree or a FormatError for mutated %s", async (variant) => {
+  it.each(VARIANTS)("gives a tree or a FormatError for mutated %s", FUZZ, async (variant) => {
     const bytes = volumes[variant];
     const used = bytes.findLastIndex((byte) => byte !== 0);
     const { reservedSectors, tables, tableSectors, dataSector } = openVfat(bytesSource(bytes)).geometry;
@@ -104,7 +107,7 @@ describe("readVfatTree", () => {
       fc.asyncProperty(fc.array(patch, { minLength: 1, maxLength: 5 }), (patches) =>
         expectValueOrFormatError(() => readVfatTree(patchedSource(bytes, patches), { origin: ORIGIN })),
       ),
-      { seed: 4, numRuns: 5000 },
+      { seed: 4, numRuns: CASES },
     );
   });
 });

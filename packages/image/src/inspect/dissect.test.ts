@@ -24,6 +24,9 @@ import { Workspace } from "./workspace.ts";
 const folder = mkdtempSync(join(tmpdir(), "cvm-dissect-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+/** Of each format; a disk takes twice the time. */
+const CASES = Number(process.env["CVM_FUZZ_CASES"] ?? 120);
+const FUZZ = { timeout: 30_000 + CASES * 100 };
 const UUID = "0e1f5a3c-5b0e-4f6b-9a2d-0c3b1f2a7d11";
 const images: Record<string, Buffer> = {};
 
@@ -115,6 +118,7 @@ describe("dissect", () => {
 
   it.each(["erofs", "vfat", "verity", "disk", "initrd", "initrd.zst", "tar.gz"])(
     "gives a report or a FormatError for mutated %s",
+    FUZZ,
     async (name) => {
       const bytes = images[name]!;
       const used = bytes.length > 1 << 20 ? 1 << 14 : bytes.length;
@@ -132,7 +136,7 @@ describe("dissect", () => {
           }
           for (const [at] of patches) bytes.copy(mutated, at, at, at + 4);
         }),
-        { seed: 4, numRuns: name === "disk" ? 60 : 120 },
+        { seed: 4, numRuns: name === "disk" ? Math.ceil(CASES / 2) : CASES },
       );
     },
   );

@@ -14,21 +14,22 @@ import {
 /** Zeros are left out in pieces of this size. */
 const HOLE_BYTES = 1 << 16;
 
-/** A folder for what has to be decompressed before it can be looked at; it goes with everything in it. */
+/** A folder for what has to be decompressed before it can be looked at. It is made when needed, and goes with all in it. */
 export class Workspace implements Disposable {
-  readonly path: string;
+  readonly #parent: string;
+  #path: string | undefined;
   readonly #open: Disposable[] = [];
   #kept: { descriptor: number; sizeBytes: number } | undefined;
   #files = 0;
 
   /** @param parent where the folder is made, the system's place for temporary files unless given */
   constructor(parent: string = tmpdir()) {
-    this.path = mkdtempSync(join(parent, ".cvm-build-"));
+    this.#parent = parent;
   }
 
   /** A copy of bytes that will be gone. It can be read as long as the workspace is there. */
   keep(data: ByteSource): ByteSource {
-    this.#kept ??= { descriptor: openSync(join(this.path, "kept"), "wx+", 0o600), sizeBytes: 0 };
+    this.#kept ??= { descriptor: openSync(this.#place("kept"), "wx+", 0o600), sizeBytes: 0 };
     const kept = this.#kept;
     const offsetBytes = kept.sizeBytes;
     for (const chunk of borrowedChunksOf(data)) {
@@ -41,7 +42,7 @@ export class Workspace implements Disposable {
 
   /** All chunks in a file, zeros as holes. */
   async collect(chunks: AsyncIterable<Uint8Array>): Promise<FileSource> {
-    const path = join(this.path, `collected-${this.#files++}`);
+    const path = this.#place(`collected-${this.#files++}`);
     const descriptor = openSync(path, "wx", 0o600);
     try {
       let sizeBytes = 0;
@@ -60,7 +61,12 @@ export class Workspace implements Disposable {
   [Symbol.dispose](): void {
     for (const file of this.#open) file[Symbol.dispose]();
     if (this.#kept) closeSync(this.#kept.descriptor);
-    rmSync(this.path, { recursive: true, force: true });
+    if (this.#path !== undefined) rmSync(this.#path, { recursive: true, force: true });
+  }
+
+  #place(name: string): string {
+    this.#path ??= mkdtempSync(join(this.#parent, ".cvm-build-"));
+    return join(this.#path, name);
   }
 }
 
