@@ -59,7 +59,7 @@ const SUPERBLOCKS: readonly Damage[] = [
   [
     "48-bit addresses",
     (bytes) => patchSuperblock(bytes, { featureIncompat: EROFS_INCOMPAT.addresses48Bit }),
-    "got 0x80",
+    "got addresses48Bit 0x80",
   ],
   ["other devices", (bytes) => patchSuperblock(bytes, { extraDevices: 1 }), "holds all of its data"],
   ["directory blocks of two blocks", (bytes) => patchSuperblock(bytes, { dirBlockBits: 1 }), "expected 0, got 1"],

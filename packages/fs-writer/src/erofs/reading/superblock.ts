@@ -72,7 +72,7 @@ export interface ErofsVolume {
  */
 export function readSuperblock(source: ByteSource): { facts: ErofsFacts; volume: ErofsVolume } {
   const superblock = ErofsSuperblock.decode(source.read(EROFS_SUPER_OFFSET, ErofsSuperblock.sizeBytes));
-  if (superblock.magic !== EROFS_MAGIC) throw refused("magic", `0x${EROFS_MAGIC.toString(16)}`, superblock.magic);
+  if (superblock.magic !== EROFS_MAGIC) throw refused("magic", hexOf(EROFS_MAGIC), hexOf(superblock.magic));
   const { blockBits } = superblock;
   if (blockBits < MIN_BLOCK_BITS || blockBits > MAX_BLOCK_BITS) {
     throw refused("blockBits", `${MIN_BLOCK_BITS} to ${MAX_BLOCK_BITS}`, blockBits);
@@ -123,7 +123,10 @@ function isSet(features: number, feature: number): boolean {
 
 function checkFeatures({ featureIncompat, extraDevices, dirBlockBits }: ErofsSuperblock): void {
   const unknown = featureIncompat & (~KNOWN_FEATURES | UNSUPPORTED);
-  if (unknown !== 0) throw refused("featureIncompat", "features that are known here", unknown >>> 0);
+  if (unknown !== 0) {
+    const shown = [...namesOf(unknown & UNSUPPORTED, EROFS_INCOMPAT), hexOf(unknown >>> 0)].join(" ");
+    throw refused("featureIncompat", "features that are known here", shown);
+  }
   if (extraDevices !== 0) throw refused("extraDevices", "an image that holds all of its data", extraDevices);
   if (dirBlockBits !== 0) throw refused("dirBlockBits", "0", dirBlockBits);
 }
@@ -133,7 +136,7 @@ function verifyChecksum(source: ByteSource, { blockBytes, expected }: { blockByt
   const bytes = Buffer.from(source.read(EROFS_SUPER_OFFSET, sizeBytes));
   bytes.writeUInt32LE(0, ErofsSuperblock.offsetOf("checksum"));
   const found = crc32cRegister(bytes);
-  if (found !== expected) throw refused("checksum", `0x${found.toString(16)}`, expected);
+  if (found !== expected) throw refused("checksum", hexOf(found), hexOf(expected));
 }
 
 function algorithmsOf({ featureIncompat, comprAlgsOrLz4MaxDistance }: ErofsSuperblock): ErofsAlgorithm[] {
@@ -151,11 +154,13 @@ function mayCompress({ featureIncompat, comprAlgsOrLz4MaxDistance }: ErofsSuperb
 
 /** Where a bit has two names, its use tells which is meant; devices are not supported, so that bit has but one. */
 function featuresOf({ featureCompat, featureIncompat, packedNid }: ErofsSuperblock): string[] {
-  const named = (features: number, names: Readonly<Record<string, number>>): string[] =>
-    Object.keys(names).filter((name) => isSet(features, names[name] ?? 0));
   const absent = new Set(["deviceTable", packedNid === 0n ? "fragments" : "dedupe"]);
-  const incompatible = named(featureIncompat, EROFS_INCOMPAT).filter((name) => !absent.has(name));
-  return [...named(featureCompat, EROFS_COMPAT), ...incompatible];
+  const incompatible = namesOf(featureIncompat, EROFS_INCOMPAT).filter((name) => !absent.has(name));
+  return [...namesOf(featureCompat, EROFS_COMPAT), ...incompatible];
+}
+
+function namesOf(features: number, names: Readonly<Record<string, number>>): string[] {
+  return Object.keys(names).filter((name) => isSet(features, names[name] ?? 0));
 }
 
 function labelOf({ volumeName }: ErofsSuperblock): string {
@@ -178,8 +183,11 @@ function prefixesOf(superblock: ErofsSuperblock): ErofsVolume["prefixes"] {
   };
 }
 
-function refused(field: keyof ErofsSuperblock, expected: string, got: number): FormatError {
+function hexOf(value: number): string {
+  return `0x${value.toString(16)}`;
+}
+
+function refused(field: keyof ErofsSuperblock, expected: string, got: number | string): FormatError {
   const offsetBytes = EROFS_SUPER_OFFSET + ErofsSuperblock.offsetOf(field);
-  const shown = field === "magic" || field === "featureIncompat" ? `0x${got.toString(16)}` : got;
-  return new FormatError({ record: "ErofsSuperblock", field, offsetBytes }, `expected ${expected}, got ${shown}`);
+  return new FormatError({ record: "ErofsSuperblock", field, offsetBytes }, `expected ${expected}, got ${got}`);
 }
