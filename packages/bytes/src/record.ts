@@ -41,10 +41,10 @@ export interface RecordType<L extends Layout> {
  */
 export function record<const L extends Layout>(recordName: string, sizeBytes: number, layout: L): RecordType<L> {
   checkLayout(recordName, sizeBytes, layout);
-  const fields = Object.entries(layout);
+  const fields = Object.entries(layout).map(([field, [offset, type]]) => ({ field, offset, type }));
   const encodeInto = (target: Buffer, offsetBytes: number, values: ValueOf<RecordType<L>>): void => {
-    assert(offsetBytes + sizeBytes <= target.length, `expected room for ${recordName} at ${offsetBytes}`);
-    for (const [field, [offset, type]] of fields) {
+    assert(offsetBytes + sizeBytes <= target.length, "expected room for a record");
+    for (const { field, offset, type } of fields) {
       const value = (values as Record<string, unknown>)[field];
       const refusal = type.refuse(value);
       if (refusal !== undefined) {
@@ -77,12 +77,12 @@ export function record<const L extends Layout>(recordName: string, sizeBytes: nu
         );
       }
       const view = Buffer.from(bytes.buffer, bytes.byteOffset + offsetBytes, sizeBytes);
-      const values = fields.map(([field, [offset, type]]) => [field, type.get(view, offset)] as const);
+      const values = fields.map(({ field, offset, type }) => [field, type.get(view, offset)] as const);
       return Object.fromEntries(values) as ValueOf<RecordType<L>>;
     },
     dump(values) {
       const byName = values as Record<string, unknown>;
-      return fields.map(([field, [, type]]) => `${field} = ${type.show(byName[field])}\n`).join("");
+      return fields.map(({ field, type }) => `${field} = ${type.show(byName[field])}\n`).join("");
     },
   };
 }
