@@ -23,9 +23,12 @@ export interface BootReport {
 export async function bootImage(request: BootImageRequest, surroundings: Surroundings): Promise<BootReport> {
   const built = findImage(request.choice, surroundings);
   const machine = await machineFor(request.machine, { uki: built.path, surroundings });
+  const start = startOfImage(built).boot;
   await using running = await boot({
     ...machine,
-    ...startOfImage(built).boot,
+    ...start,
+    // A machine of one's own could write to its disk; the image stays what was built.
+    ...(start.path?.kind === "disk" && { path: { ...start.path, writes: "forgotten" } }),
     network: { forwards: request.forwards },
     serial: request.serialOn === "stdout" ? "terminal" : "terminal-on-stderr",
   });

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { Host } from "./accelerator.ts";
 import { VmError } from "./errors.ts";
-import type { BootSource, Disk, Machine, PlacedFile, PortForward } from "./machine.ts";
+import type { BootSource, Disk, DiskWrites, Machine, PlacedFile, PortForward } from "./machine.ts";
 import type { VmTools } from "./tools.ts";
 import { type EspFile, VirtualMachine } from "./virtual-machine.ts";
 
@@ -11,8 +11,8 @@ export type ImagePath =
   | { kind: "esp" }
   /** As a UKI or a bzImage that QEMU hands to firmware. There is no ESP. */
   | { kind: "kernel"; commandLine?: string; initrdPath?: string; placed?: PlacedFile }
-  /** As a whole raw disk with an ESP on it, which is only read. */
-  | { kind: "disk" };
+  /** As a whole raw disk with an ESP on it, which is only read unless `writes` says so. */
+  | { kind: "disk"; writes?: DiskWrites };
 
 /** An image and the machine that it is booted on. */
 export interface ImageBoot {
@@ -84,7 +84,7 @@ function bootSource(imagePath: string, path: ImagePath): BootSource {
     case "esp":
       return { kind: "esp" };
     case "disk":
-      return { kind: "disk", path: imagePath };
+      return { kind: "disk", path: imagePath, writes: path.writes ?? "refused" };
     case "kernel": {
       const { initrdPath, placed, ...rest } = path;
       return {

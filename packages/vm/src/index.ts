@@ -3,7 +3,7 @@ export { boot, type BootRequest, type RunningBoot } from "./boot.ts";
 export { VmError, type VmErrorCode } from "./errors.ts";
 export { collectEvidence, type Evidence, type EvidenceRequest } from "./evidence.ts";
 export type { ImageBoot, ImagePath } from "./image-boot.ts";
-export type { Accelerator, Disk, PortForward } from "./machine.ts";
+export type { Accelerator, Disk, DiskWrites, PortForward } from "./machine.ts";
 export type { ProcessExit } from "./scratch.ts";
 export {
   FIRMWARE_PLACES,

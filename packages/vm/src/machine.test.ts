@@ -108,10 +108,13 @@ describe("qemuArguments of other ways to boot", () => {
     expect(all.join(" ")).not.toContain("vvfat");
   });
 
-  it("boots a whole disk, which it only reads", () => {
-    expect(lines(args({ kind: "disk", path: "/d,1.img" }))).toContain(
-      '-blockdev {"driver":"file","filename":"/d,1.img","node-name":"esp","read-only":true}\n' +
-        "-device virtio-blk-pci,drive=esp,bootindex=1\n",
+  it.each([
+    ["refused", '-blockdev {"driver":"file","filename":"/d,1.img","node-name":"esp","read-only":true}'],
+    ["kept", '-blockdev {"driver":"file","filename":"/d,1.img","node-name":"esp","read-only":false}'],
+    ["forgotten", "-drive if=none,id=esp,format=raw,snapshot=on,file=/d,,1.img"],
+  ] as const)("boots a whole disk, with writes to it %s", (writes, drive) => {
+    expect(lines(args({ kind: "disk", path: "/d,1.img", writes }))).toContain(
+      `${drive}\n-device virtio-blk-pci,drive=esp,bootindex=1\n`,
     );
   });
 

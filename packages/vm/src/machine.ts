@@ -16,14 +16,17 @@ export interface Disk {
   serial: string;
 }
 
+/** What becomes of what a guest writes to the disk that it boots from: there is nothing to write to, it goes with the boot, or it stays. */
+export type DiskWrites = "refused" | "forgotten" | "kept";
+
 /** What a machine starts from. */
 export type BootSource =
   /** Nothing: firmware alone runs. */
   | { kind: "firmware" }
   /** The first disk, whose EFI system partition is `FILES.espDirectory`. */
   | { kind: "esp" }
-  /** A raw disk of the host's, absolute and only read, with an EFI system partition of its own. */
-  | { kind: "disk"; path: string }
+  /** A raw disk of the host's, absolute, with an EFI system partition of its own. */
+  | { kind: "disk"; path: string; writes: DiskWrites }
   /** A kernel or a UKI that QEMU hands to firmware itself, as it does the command line and initrd; absolute paths. */
   | { kind: "kernel"; path: string; commandLine?: string; initrdPath?: string; placed?: PlacedFile };
 
@@ -103,6 +106,8 @@ const SMM_ARGUMENTS = [
   ["-global", "ICH9-LPC.disable_s3=1"],
 ].flat();
 
+const BOOT_DEVICE = ["-device", "virtio-blk-pci,drive=esp,bootindex=1"];
+
 function firmwareArguments(firmware: Firmware): string[] {
   if (firmware.varsPath === undefined) return ["-bios", firmware.codePath];
   return [
@@ -116,9 +121,9 @@ function bootArguments(source: BootSource): string[] {
     case "firmware":
       return [];
     case "esp":
-      return bootDisk({ driver: "vvfat", dir: FILES.espDirectory, "fat-type": 16, label: "ESP" });
+      return bootDisk({ driver: "vvfat", dir: FILES.espDirectory, "fat-type": 16, label: "ESP" }, "read-only");
     case "disk":
-      return bootDisk({ driver: "file", filename: source.path });
+      return rawDisk(source);
     case "kernel":
       return [
         ["-kernel", source.path],
@@ -134,11 +139,15 @@ function placedArguments({ path, addressBytes }: PlacedFile): string[] {
 }
 
 /** With vvfat QEMU shows a directory as a disk with a FAT16 partition, so that no file system has to be written for a boot. */
-function bootDisk(options: Record<string, string | number>): string[] {
-  return [
-    ...blockDevice({ ...options, "node-name": "esp", "read-only": true }),
-    ...["-device", "virtio-blk-pci,drive=esp,bootindex=1"],
-  ];
+function bootDisk(options: Record<string, string | number>, access: "read-only" | "writable"): string[] {
+  return [...blockDevice({ ...options, "node-name": "esp", "read-only": access === "read-only" }), ...BOOT_DEVICE];
+}
+
+function rawDisk({ path, writes }: Extract<BootSource, { kind: "disk" }>): string[] {
+  // Only this option has QEMU keep what is written elsewhere, in a file without a name.
+  const drive = `if=none,id=esp,format=raw,snapshot=on,file=${path.replaceAll(",", ",,")}`;
+  if (writes === "forgotten") return ["-drive", drive, ...BOOT_DEVICE];
+  return bootDisk({ driver: "file", filename: path }, writes === "kept" ? "writable" : "read-only");
 }
 
 function diskArguments({ path, serial }: Disk, index: number): string[] {
