@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { contentOf, FileTree, writeDisk, writeVfat } from "@cvm-build/fs-writer";
+import { contentOf, FileTree, verityPartitionUuids, writeDisk, writeVerity, writeVfat } from "@cvm-build/fs-writer";
 import type { Dissection } from "@cvm-build/image";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cvmBuild, cvmBuildJson } from "../support/cli.ts";
@@ -148,9 +148,13 @@ describe.skipIf(!canDissect())("inspect beside systemd-dissect of trixie", () =>
 
   it("says the same of a disk that we wrote", async () => {
     const disk = place("disk.raw");
-    await writeTestDisk(disk);
+    const rootHash = await writeTestDisk(disk);
     const report = await inspect(disk);
     expect(pick(report)).toEqual(dissected(disk));
+    writeFileSync(place("disk.roothash"), `${rootHash}\n`);
+    const withHash = await inspect(disk, "--verify");
+    expect(pick(withHash)).toEqual(dissected(disk));
+    expect([report, withHash].map(({ mounts }) => mounts?.[0]?.verity)).toEqual(["no", "yes"]);
     expect(report).toMatchObject({ useBootableUefi: true, architecture: "x86-64", imageId: "test", imageVersion: "7" });
   });
 
@@ -176,6 +180,9 @@ describe.skipIf(!canDissect())("inspect beside systemd-dissect of trixie", () =>
       expect(pick(report)).toEqual(dissected(disk));
       expect(report.problems).toEqual([]);
       expect(report.mounts?.find(({ designator }) => designator === "root")?.verity).toBe("signed");
+      writeFileSync(place("repart.roothash"), `${"0".repeat(64)}\n`);
+      expect((await inspect(disk)).problems).toEqual(["the roothash beside the disk is another root hash"]);
+      rmSync(place("repart.roothash"));
       const signature = report.partitions?.find(({ type }) => type === "root-verity-sig")?.contents.signature;
       const verity = report.partitions?.find(({ type }) => type === "root-verity")?.contents.verity;
       expect(verity).toMatchObject({ rootHash: signature?.rootHash, verification: "verified" });
@@ -198,14 +205,18 @@ describe.skipIf(!canDissect())("inspect beside systemd-dissect of trixie", () =>
   });
 });
 
-/** An ESP, and a root file system beside it. */
-async function writeTestDisk(output: string): Promise<void> {
+/** An ESP, a root file system and its hash tree. @returns the root hash */
+async function writeTestDisk(output: string): Promise<string> {
   const tree = new FileTree({ mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, origin: { kind: "artifact", name: "esp" } });
   tree.makeDirectories("/EFI/BOOT", { kind: "artifact", name: "esp" });
   tree.set("/EFI/BOOT/BOOTX64.EFI", { ...tree.get("/")!, kind: "file", content: contentOf("MZ") });
   const esp = place("esp.img");
   const written = await writeVfat(tree, { output: esp, variant: "fat32", label: "ESP", serial: 7, mtimeClampSec: 0 });
   const root = makeErofs("system");
+  const verity = { formatVersion: 1, algorithm: "sha256", salt: Buffer.alloc(32, 7) } as const;
+  const uuid = "3e1f5a3c-5b0e-4f6b-9a2d-0c3b1f2a7d11";
+  const { rootHash } = await writeVerity({ path: root }, { ...verity, uuid, output: place("root.hashes") });
+  const uuids = verityPartitionUuids(rootHash);
   await writeDisk({
     output,
     diskUuid: "0e1f5a3c-5b0e-4f6b-9a2d-0c3b1f2a7d11",
@@ -220,14 +231,23 @@ async function writeTestDisk(output: string): Promise<void> {
       },
       {
         type: "root",
-        uuid: "2e1f5a3c-5b0e-4f6b-9a2d-0c3b1f2a7d11",
+        uuid: uuids.data,
         label: "root-x86-64",
         sizeBytes: 1 << 20,
         content: { path: root },
         flags: ["read-only"],
       },
+      {
+        type: "root-verity",
+        uuid: uuids.verity,
+        label: "root-x86-64-verity",
+        sizeBytes: 1 << 20,
+        content: { path: place("root.hashes") },
+        flags: ["read-only"],
+      },
     ],
   });
+  return rootHash;
 }
 
 /** A disk with an EFI system partition, a signed root, and more than one block of data. */
@@ -364,11 +384,11 @@ describe.skipIf(!hasPeers)("inspect", () => {
   it("prints it for people as systemd-dissect does, and partitions", async () => {
     const { stdout } = await cvmBuild(["inspect", disk]);
     expect(stdout).toContain(
-      ` File Name: packed.raw\n      Size: 36M\n Sec. Size: 512\n     Arch.: x86-64\n    Format: gpt\n`,
+      ` File Name: packed.raw\n      Size: 37M\n Sec. Size: 512\n     Arch.: x86-64\n    Format: gpt\n`,
     );
     expect(stdout).toContain("OS Release: ID=debian\n            VERSION_ID=13\n");
     expect(stdout).toContain("    Use As: ✓ bootable system for UEFI\n            ✓ bootable system for container\n");
-    expect(stdout).toMatch(/^ro +root +2e1f5a3c-\S+ +root-x86-64 +erofs +x86-64 +no +no +2$/m);
+    expect(stdout).toMatch(/^ro +root +\S+ +root-x86-64 +erofs +x86-64 +no +no +2$/m);
     expect(stdout).toMatch(/^ +1 +esp +0x100000 +33\.0 MiB +- +vfat "ESP" variant=fat32/m);
   });
 
@@ -387,7 +407,8 @@ describe.skipIf(!hasPeers)("inspect", () => {
   });
 
   it("fails to verify what is damaged, and what has nothing to verify", async () => {
-    expect((await cvmBuild(["inspect", disk, "--verify"])).exitCode).toBe(1);
+    const { exitCode: nothing, stderr } = await cvmBuild(["inspect", makeErofs("nothing"), "--verify"]);
+    expect([nothing, stderr]).toEqual([1, expect.stringContaining("expected a hash tree, got none")]);
     if (!existsSync(place("repart.raw"))) return;
     const damaged = Buffer.from(readFileSync(place("repart.raw")));
     const at = damaged.indexOf("largelargelarge");

@@ -4,6 +4,7 @@ import { type ByteSource, FormatError, openFileSource } from "@cvm-build/bytes";
 import { isVerity, verifyVerity } from "@cvm-build/fs-writer";
 import type { VerityFacts } from "./dissection.ts";
 import { VERITY } from "./formats/verity.ts";
+import type { RootHashes } from "./mounts.ts";
 
 /** What lies beside a file system that has no partitions, by the names that systemd-dissect looks for. */
 export interface Companions {
@@ -37,6 +38,13 @@ export function verityBeside(
     if (verity.verification !== "verified") problems.push(`data are damaged: ${verity.verification}`);
   }
   return { verity, problems };
+}
+
+/** Root hashes beside a disk: `NAME.roothash`, `NAME.usrhash`. */
+export function rootHashesBeside({ folder, imageName }: { folder: string; imageName: string }): RootHashes {
+  const root = rootHashIn(join(folder, `${imageName}.roothash`));
+  const usr = rootHashIn(join(folder, `${imageName}.usrhash`));
+  return { ...(root !== undefined && { root }), ...(usr !== undefined && { usr }) };
 }
 
 /** `verified`, or what does not match. */

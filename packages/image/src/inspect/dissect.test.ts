@@ -106,7 +106,7 @@ describe("dissect", () => {
     const problem = expect.stringContaining("cannot decode") as string;
     expect(report.programs).toEqual([{ path: "/EFI/Linux/x.efi", kind: "efi", problem }]);
     expect(report.mounts?.map(({ designator, verity, rw }) => [designator, verity, rw])).toEqual([
-      ["root", "yes", "ro"],
+      ["root", "no", "ro"],
       ["esp", null, "rw"],
       ["root-verity", null, "ro"],
     ]);

@@ -1,6 +1,6 @@
 import { type ByteSource, FormatError, sliceSource } from "@cvm-build/bytes";
 import { FileTree, isGpt, readGpt } from "@cvm-build/fs-writer";
-import { verityBeside } from "./companions.ts";
+import { rootHashesBeside, verityBeside } from "./companions.ts";
 import type { Dissection, InspectedPartition, PartContents } from "./dissection.ts";
 import type { ImageFormat } from "./formats/format.ts";
 import { recognise, UNKNOWN_FORMAT } from "./formats/table.ts";
@@ -112,7 +112,9 @@ async function dissectDisk(source: ByteSource, request: DiskRequest): Promise<Di
   const programs = partitions
     .filter(({ type }) => type === "esp" || type === "xbootldr")
     .flatMap(({ partno }) => [...(trees.has(partno) ? programsOf(trees.get(partno)!) : [])]);
-  const verification = verifyPartitions(partitions, sources, { verify: request.options.verify, programs });
+  const { folder, verify } = request.options;
+  const rootHashes = folder === undefined ? {} : rootHashesBeside({ folder, imageName: request.imageName });
+  const verification = verifyPartitions(partitions, sources, { verify, programs, rootHashes });
   const mainPartition = partitionOf(partitions, "root") ?? partitionOf(partitions, "usr");
   const architecture = mainPartition && architectures.get(mainPartition.partno);
   const report: Dissection = {
@@ -122,7 +124,7 @@ async function dissectDisk(source: ByteSource, request: DiskRequest): Promise<Di
     imageUuid: gpt.diskUuid,
     ...systemReport(system),
     ...(architecture !== undefined && { architecture }),
-    mounts: mountsOf(partitions, architectures),
+    mounts: mountsOf(partitions, { architectures, rootHashes }),
     partitions,
     programs,
     problems: [...gpt.problems, ...(system?.problems ?? []), ...verification],

@@ -23,6 +23,12 @@ export type Designator = (typeof DESIGNATORS)[number];
 /** Nothing that is written to them stays, or they cannot be written to. */
 const READ_ONLY_TYPES = ["DM_verity_hash", "erofs", "squashfs", "iso9660", "verity_hash_signature"];
 
+/** Root hashes in files beside a disk. */
+export interface RootHashes {
+  root?: string;
+  usr?: string;
+}
+
 /** The partition of a purpose: the first that has it. */
 export function partitionOf(
   partitions: readonly InspectedPartition[],
@@ -31,10 +37,14 @@ export function partitionOf(
   return partitions.find(({ type }) => type === designator);
 }
 
-/** The table of systemd-dissect. */
+/**
+ * The table of systemd-dissect.
+ * @param known architectures of partitions by number, and which of root and usr have their root hash in a file beside the
+ * disk
+ */
 export function mountsOf(
   partitions: readonly InspectedPartition[],
-  architectures: ReadonlyMap<number, string>,
+  known: { architectures: ReadonlyMap<number, string>; rootHashes: RootHashes },
 ): Mount[] {
   return DESIGNATORS.flatMap((designator) => {
     const partition = partitionOf(partitions, designator);
@@ -47,8 +57,8 @@ export function mountsOf(
       partition_uuid: uuid,
       partition_label: label === "" ? null : label,
       fstype: contents.fstype ?? null,
-      architecture: architectures.get(partno) ?? null,
-      verity: verityOf(partitions, designator),
+      architecture: known.architectures.get(partno) ?? null,
+      verity: verityOf(partitions, designator, known.rootHashes),
       growfs: !isReadOnly && flags.includes("grow-file-system"),
       partno,
     };
@@ -70,8 +80,14 @@ export function nakedMount(fstype: string | undefined, { hasVerity }: { hasVerit
   };
 }
 
-function verityOf(partitions: readonly InspectedPartition[], designator: Designator): Mount["verity"] {
+/** A hash tree is of use to whoever has its root hash: from a file, or with a signature. */
+function verityOf(
+  partitions: readonly InspectedPartition[],
+  designator: Designator,
+  rootHashes: RootHashes,
+): Mount["verity"] {
   if (designator !== "root" && designator !== "usr") return null;
   if (!partitionOf(partitions, `${designator}-verity`)) return "no";
-  return partitionOf(partitions, `${designator}-verity-sig`) ? "signed" : "yes";
+  if (partitionOf(partitions, `${designator}-verity-sig`)) return "signed";
+  return rootHashes[designator] === undefined ? "no" : "yes";
 }

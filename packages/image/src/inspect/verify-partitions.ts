@@ -2,7 +2,7 @@ import type { ByteSource } from "@cvm-build/bytes";
 import { compareVerity } from "./companions.ts";
 import type { InspectedPartition, InspectedProgram, VerityFacts } from "./dissection.ts";
 import { hashBlock } from "./formats/verity.ts";
-import { type Designator, partitionOf } from "./mounts.ts";
+import { type Designator, partitionOf, type RootHashes } from "./mounts.ts";
 
 /** What protects what, and on which command line its root hash is. */
 const PROTECTED = [
@@ -18,8 +18,9 @@ const PROTECTED = [
 export function verifyPartitions(
   partitions: readonly InspectedPartition[],
   sources: ReadonlyMap<number, ByteSource>,
-  { verify, programs }: { verify: boolean; programs: readonly InspectedProgram[] },
+  options: { verify: boolean; programs: readonly InspectedProgram[]; rootHashes: RootHashes },
 ): string[] {
+  const { verify, programs, rootHashes } = options;
   return PROTECTED.flatMap(({ data: dataName, hash: hashName, signature: signatureName, argument }) => {
     const data = partitionOf(partitions, dataName);
     const hash = partitionOf(partitions, hashName);
@@ -33,6 +34,9 @@ export function verifyPartitions(
     const signature = partitionOf(partitions, signatureName)?.contents.signature;
     if (signature && signature.rootHash !== digits) problems.push(`${signatureName} is of another root hash`);
     if (signature?.problem !== undefined) problems.push(`${signatureName} is no signature: ${signature.problem}`);
+    const stated = rootHashes[dataName];
+    if (stated !== undefined && stated !== digits)
+      problems.push(`the ${argument} beside the disk is another root hash`);
     for (const { path, commandLine } of programs) {
       const value = new RegExp(`(?:^|\\s)${argument}=(\\S+)`).exec(commandLine ?? "")?.[1];
       if (value !== undefined && value !== digits) problems.push(`${argument}= of ${path} is another root hash`);
