@@ -55,7 +55,8 @@ export async function dissect(
 
   const format = recognise(source);
   const contents = await describeContents(source, { format, workspace: contentsFor });
-  const system = contents.found && inspectSystem(contents.found.tree, { imageName, hasEsp: false });
+  const problems: string[] = [];
+  const system = contents.found && readSystem(contents.found, { imageName, hasEsp: false, problems });
   const isMounted = format?.fstype !== undefined && contents.found !== undefined;
   const { folder, verify } = options;
   const beside = isMounted && folder !== undefined ? verityBeside(source, { folder, imageName, verify }) : undefined;
@@ -72,6 +73,7 @@ export async function dissect(
     ...systemReport(system),
     contents: contents.contents,
     problems: [
+      ...problems,
       ...(system?.problems ?? []),
       ...(beside?.problems ?? []),
       ...(contents.found?.leftOut ?? []).map((what) => `left out: ${what}`),
@@ -108,7 +110,8 @@ async function dissectDisk(source: ByteSource, request: DiskRequest): Promise<Di
   }
   const mounted = mountTrees(partitions, trees);
   const hasEsp = partitionOf(partitions, "esp") !== undefined;
-  const system = mounted && inspectSystem(mounted.tree, { imageName: request.imageName, hasEsp });
+  const problems = [...gpt.problems];
+  const system = mounted && readSystem(mounted, { imageName: request.imageName, hasEsp, problems });
   const programs = partitions
     .filter(({ type }) => type === "esp" || type === "xbootldr")
     .flatMap(({ partno }) => [...(trees.has(partno) ? programsOf(trees.get(partno)!) : [])]);
@@ -127,9 +130,23 @@ async function dissectDisk(source: ByteSource, request: DiskRequest): Promise<Di
     mounts: mountsOf(partitions, { architectures, rootHashes }),
     partitions,
     programs,
-    problems: [...gpt.problems, ...(system?.problems ?? []), ...verification],
+    problems: [...problems, ...(system?.problems ?? []), ...verification],
   };
   return { report, source, partitions: sources, tree: mounted };
+}
+
+/** What a tree says of its system; undefined, and a problem, where its files cannot be read. */
+function readSystem(
+  { tree }: FoundTree,
+  { problems, ...options }: { imageName: string; hasEsp: boolean; problems: string[] },
+): FoundSystem | undefined {
+  try {
+    return inspectSystem(tree, options);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    problems.push(`files of the system are damaged: ${error.message}`);
+    return undefined;
+  }
 }
 
 async function describeContents(
