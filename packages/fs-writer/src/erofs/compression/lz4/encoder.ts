@@ -7,8 +7,9 @@ import { FAST_TABLE_BYTES, fastFunction } from "./fast-program.ts";
 /** Encoders copy in wide steps and look ahead, so that they may touch what lies behind input and output. */
 const SLACK_BYTES = 64;
 
-/** How many earlier positions are tried at a level of LZ4HC, by power of two; and how far ahead a longer match is looked for. */
-const ATTEMPTS_BITS = [0, 1, 1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 11] as const;
+/** How many earlier positions are tried at a level of LZ4HC, by power of two. */
+const ATTEMPTS_BITS = [0, 1, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 11] as const;
+/** How far ahead a longer match is looked for. */
 const LOOKAHEAD = 2;
 
 type Encode = (input: number, inputEnd: number, out: number, outEnd: number, ...options: number[]) => [number, number];
