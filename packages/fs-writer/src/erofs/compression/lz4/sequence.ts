@@ -6,6 +6,7 @@ import { block, bytes, type Code, i32, i64, leave, leaveIf, loop, type Variable,
  */
 const LAST_LITERALS = 5;
 const MATCH_START_LIMIT = 12;
+/** The shortest match. */
 export const MIN_MATCH = 4;
 /** How far back a match can lie. */
 export const MAX_DISTANCE = 0xffff;
