@@ -36,9 +36,9 @@ describe.skipIf(!requirePeers("qemu-system-x86_64", "swtpm"))("a kernel that is 
       cvmBuildJson<Measurements & { made: string }>(["predict", ...profile, ...platform, ...more]);
     const [own, other] = [await predict([]), await predict(["--set", "Content.KernelCommandLine=quiet"])];
     expect([own.made, other.made]).toEqual(["last-build", "last-build"]);
-    const pcr = ({ platforms }: Measurements, index: string) => platforms[0]?.registers.pcr.sha256?.[index];
-    expect(pcr(own, "9")).toMatch(/^[0-9a-f]{64}$/);
-    expect(pcr(other, "9")).not.toBe(pcr(own, "9"));
+    const pcr = ({ platforms }: Measurements, index: number) => platforms[0]?.registers.pcr.sha256?.[index];
+    expect(pcr(own, 9)).toMatch(/^[0-9a-f]{64}$/);
+    expect(pcr(other, 9)).not.toBe(pcr(own, 9));
   });
 
   it("is not booted with another command line than was measured", async () => {

@@ -1,5 +1,5 @@
 import { assembleMiniInitrd, bootPhases, type MiniInitrdInput, type OverlayCarrier } from "@cvm-build/rootfs";
-import { type Content } from "@cvm-build/fs-writer";
+import type { Content } from "@cvm-build/fs-writer";
 import type { Inputs } from "../inputs.ts";
 import { fileDigest } from "../output.ts";
 import type { Build } from "../pipeline.ts";
