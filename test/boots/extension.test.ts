@@ -12,14 +12,15 @@ const here = await findHere(tmpdir());
 
 /** What a boot says of an extension, and of the same with a byte changed. */
 const CHECK = [
+  // The kernel's own way to the console: no terminal is hung up, and nothing waits to be forwarded.
+  'say() { echo "<4>merging: $*" >/dev/kmsg; }',
   "merge() { systemd-sysext merge >/run/merge.log 2>&1; }",
-  'merge && echo "merging: whole $(jq --version) $(dmsetup ls | busybox grep -c verity)"',
   "unmerge() { systemd-sysext unmerge >/dev/null 2>&1; }",
-  'unmerge; merge && echo "merging: again"; unmerge',
+  'merge && say whole "$(jq --version)" "$(dmsetup ls | busybox grep -c verity)"',
+  "unmerge; merge && say again; unmerge",
   // The first block of the file system, behind its superblock.
   "printf x | busybox dd of=/var/lib/extensions/tools.raw bs=1 seek=$((1048576 + 1200)) conv=notrunc 2>/dev/null",
-  'merge && echo "merging: damaged merged" || echo "merging: damaged refused"',
-  "echo merging: done",
+  "merge && say damaged merged || say damaged refused",
 ].join("\n");
 
 const FILES = {
@@ -34,7 +35,7 @@ const FILES = {
   "profiles/host/cvm.extra/usr/lib/check": `${CHECK}\n`,
   "profiles/host/cvm.extra/usr/lib/systemd/system/check.service": [
     "[Unit]\nAfter=systemd-udevd.service",
-    "[Service]\nType=oneshot\nStandardOutput=file:/dev/ttyS0\nStandardError=file:/dev/ttyS0",
+    "[Service]\nType=oneshot",
     "ExecStart=/usr/bin/busybox sh /usr/lib/check\nExecStopPost=/usr/bin/busybox poweroff -f",
     "[Install]\nWantedBy=multi-user.target\n",
   ].join("\n"),
@@ -68,11 +69,11 @@ describe.skipIf(!here)("a system extension on a running system", () => {
       imagePath: file(".vmlinuz"),
       path: { kind: "kernel", initrdPath: file(".initrd"), commandLine: readFileSync(file(".cmdline"), "utf8") },
       ...{ memoryMiB: 1024, cpus: 1, network: "none" },
-      until: [{ kind: "serial-contains", text: "merging: done" }],
+      until: [{ kind: "power-off" }],
       timeoutSec: 240,
       temporaryDirectory: tmpdir(),
     });
     const said = serial.split(/\r?\n/).flatMap((line) => /merging: .*/.exec(line)?.[0] ?? []);
-    expect(said.slice(0, 3)).toEqual(["merging: whole jq-1.7 1", "merging: again", "merging: damaged refused"]);
+    expect(said).toEqual(["merging: whole jq-1.7 1", "merging: again", "merging: damaged refused"]);
   });
 });
