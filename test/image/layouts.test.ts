@@ -107,6 +107,7 @@ describe.skipIf(!requirePeers("tar", "cpio", "zstd"))("the tree alone", () => {
   });
 
   it("is up to date until a file of it changes", async () => {
+    await build("directory", "directory");
     const again = await build("directory", "directory");
     expect(again.upToDate).toBe(true);
     writeFileSync(join(again.directory, "minimal.root/etc/hostname"), "other\n");
