@@ -41,6 +41,30 @@ describe("predict", () => {
     expect(readFileSync(join(scratch, "first/minimal/measurements.json"), "utf8")).toBe(before);
   });
 
+  it.each([
+    ["disk", []],
+    ["initoverlay", ["InitOverlay.Carrier=partition"]],
+    ["initoverlay", ["InitOverlay.Carrier=esp"]],
+  ])("knows the partition table and root hash of Format=%s %s", async (format, settings) => {
+    const folder = [format, ...settings].join("-");
+    const own = (more: readonly string[]) => [
+      ...["--profile", "minimal", "--profile", format],
+      ...[
+        "Measure.Platforms=qemu-ovmf-bookworm",
+        `Output.OutputDirectory=${join(scratch, folder)}`,
+        ...settings,
+        ...more,
+      ].flatMap((each) => ["--set", each]),
+    ];
+    const longer = [`Content.KernelCommandLine=longer=${"x".repeat(2000)}`];
+    await cvmBuildJson(["build", ...own([])]);
+    const predicted = await cvmBuildJson<Measurements & { made: string }>(["predict", ...own(longer)]);
+    const { measurements } = await cvmBuildJson<BuildReport>(["build", ...own(longer)]);
+    expect(predicted.made).toBe(settings.includes("InitOverlay.Carrier=esp") ? "anew" : "last-build");
+    expect(predicted.platforms).toEqual(measurements.platforms);
+    expect(measurements.platforms[0]?.events.filter(({ type }) => type === "EV_EFI_GPT_EVENT")).toHaveLength(1);
+  });
+
   it("has a matrix of machines", async () => {
     const { platforms } = await predict([], ["--platform", "qemu-snp", "--cpus", "1-3", "--memory", "1G,2G"]);
     expect(platforms.map(({ name }) => name)).toEqual([

@@ -38,12 +38,6 @@ export function writeBootFiles(build: {
   return { names, kernel, kernelImage, kernelCommandLine };
 }
 
-/** A profile whose kernel is told more. */
-export function withArguments(profile: Profile, more: readonly string[]): Profile {
-  const { content } = profile;
-  return { ...profile, content: { ...content, kernelCommandLine: [...content.kernelCommandLine, ...more] } };
-}
-
 /** Writes an initrd: its segments one after another, each compared with its digest on the way. */
 function writeInitrd(segments: readonly Segment[], path: string): FileDigest {
   const whole = createHash("sha256");

@@ -43,12 +43,14 @@ export function buildKey(profile: Profile, lock: ObtainedLock, places: PlatformP
 
 /** Digest of all that decides an image's initrd and kernel: what `buildKey` is of, but for what only the UKI is made with. */
 export function systemKey(profile: Profile, { text }: ObtainedLock): Sha256Hex {
-  const { uki: _, ukiProfiles: _profiles, measure: _measure, validation: _validation, ...system } = profile;
+  const { uki: _, ukiProfiles: _profiles, measure: _measure, validation, ...system } = profile;
   const { outputDirectory: _directory, ...output } = profile.output;
   return sha256Hex(
     compactCanonicalJson({
       program: programFingerprint(),
       lock: sha256Hex(text),
+      // A signature of the root hash has a partition of its own.
+      verity: { mode: validation.verity, isSigned: validation.verityKey !== undefined },
       profile: { ...system, output, content: { ...profile.content, kernelCommandLine: [] } },
       extraTrees: profile.content.extraTrees.map(({ source }) => sourceDigest(source)),
     }),

@@ -8,7 +8,10 @@ import { assembleSigned } from "./assemble-signed.ts";
 import { bootFileNames } from "./boot-file-names.ts";
 import { hasSameSystem, systemKey } from "./build-key.ts";
 import { companionNames } from "./companions.ts";
+import { TABLE_SUFFIX } from "./layouts/disk-names.ts";
+import { layoutOf } from "./layouts/table.ts";
 import { suppliedArtifacts } from "./local-inputs.ts";
+import { withArguments } from "./kernel-arguments.ts";
 import { keptDigests } from "./kept-digests.ts";
 import { obtainStub } from "./kept-stub.ts";
 import { findLock, type LockPolicy, lockMissing, type ObtainedLock } from "./locking.ts";
@@ -56,22 +59,22 @@ export interface ForesightReport {
 export async function predictImage(request: PredictRequest, surroundings: Surroundings): Promise<ForesightReport> {
   prepareDigestThreads(surroundings.workers);
   const { profile } = loadSelection(request, surroundings);
-  const { format } = profile.output;
-  if (format !== "uki" && format !== "direct") throw notBooted(profile);
+  const { start } = layoutOf(profile);
+  if (start === undefined || start === "memory") throw notBooted(profile);
   const output = new OutputDirectory(profile.output.outputDirectory, profile.output.imageId);
   const artifacts = suppliedArtifacts(request.artifacts, { profile, surroundings });
   const found = findLock(profile, { surroundings, output, policy: request.lockPolicy, supplied: artifacts });
   if (!found && request.lockPolicy.locked) throw lockMissing(profile, surroundings);
   const store = storeOf(surroundings);
   const obtained = found ?? (await obtainAnew(profile, { store, surroundings, artifacts }));
-  const isKnown = hasSameSystem(output, systemKey(profile, obtained));
+  const isKnown = !isOnEsp(profile) && hasSameSystem(output, systemKey(profile, obtained));
   await using signers = await openImageSigners(profile, surroundings);
   using generation = output.startGeneration();
   const build = { profile, obtained, artifacts, signers, store, surroundings, generation };
   const finished =
-    format === "uki"
-      ? await (isKnown ? assembleAgain(build, output) : buildAnew(build))
-      : await finishedKernel(build, isKnown ? output.path : undefined);
+    start === "kernel"
+      ? await finishedKernel(build, isKnown ? output.path : undefined)
+      : await (isKnown ? assembleAgain(build, output) : buildAnew(build));
   const choice = choiceOf(request, { profile, surroundings });
   const selected = await selectPlatforms(choice, { ...surroundings, cache: store });
   const started = "commandLine" in finished ? selected.map(startedByKernel) : selected;
@@ -110,7 +113,8 @@ async function buildAnew(build: Build): Promise<FinishedUki> {
   const { writeSoundImage } = await import("./pipeline.ts");
   await writeSoundImage(build);
   const manifest = JSON.parse(readFileSync(build.generation.path("manifest.json"), "utf8")) as Manifest;
-  return finishedUki(build, manifest);
+  const partitionTable = tableIn(build.generation.directory, manifest);
+  return { ...finishedUki(build, manifest), ...(partitionTable && { partitionTable }) };
 }
 
 /** A UKI of the last build's kernel and initrd. */
@@ -123,7 +127,8 @@ async function assembleAgain(build: Build, output: OutputDirectory): Promise<Fin
   const initrd = files.use(openFileSource(join(output.path, names.initrd)));
   const last = files.use(openFileSource(join(output.path, names.uki)));
   const plan = planUki({
-    ...{ profile, initrd, signers },
+    ...{ initrd, signers },
+    profile: withArguments(profile, await argumentsOf(manifest)),
     osRelease: effectiveSections(readUki(last)).get(".osrel")?.content ?? bytesSource(Buffer.alloc(0)),
     kernel: { image: readFileSync(join(output.path, names.kernel)), release: manifest.kernel?.release ?? "" },
     stub: await obtainStub(build),
@@ -133,7 +138,29 @@ async function assembleAgain(build: Build, output: OutputDirectory): Promise<Fin
   for (const [name, { path }] of companionNames(profile.uki.companions, names.uki)) {
     generation.write(name, readFileSync(path));
   }
-  return finished;
+  const table = tableIn(output.path, manifest);
+  if (!table) return finished;
+  const { tableWithUki } = await import("./layouts/boot-disk.ts");
+  const folder = generation.directory;
+  return { ...finished, partitionTable: await tableWithUki({ profile, uki: finished.path, folder, last: table }) };
+}
+
+/** What the kernel is told of the file system on its disk. */
+async function argumentsOf({ image, fileSystem }: Manifest): Promise<string[]> {
+  if (image.format !== "disk" || !fileSystem) return [];
+  const { diskArguments } = await import("./layouts/disk-arguments.ts");
+  return diskArguments(fileSystem);
+}
+
+/** First sectors of the disk that an image has, where it has one. */
+function tableIn(folder: string, { image, outputs }: Manifest): Buffer | undefined {
+  const name = `${image.id}${TABLE_SUFFIX}`;
+  return outputs.some((output) => output.name === name) ? readFileSync(join(folder, name)) : undefined;
+}
+
+/** Whether files beside the UKI, of which the last build left none by themselves, decide how large its partition is. */
+function isOnEsp({ output, initOverlay }: Profile): boolean {
+  return output.format === "initoverlay" && initOverlay.carrier === "esp";
 }
 
 function finishedUki({ profile, generation }: Build, manifest: Manifest): FinishedUki {
@@ -163,7 +190,7 @@ function choiceOf(
 function notBooted({ output }: Profile): CvmError {
   return new CvmError(
     "usage",
-    `cannot predict registers of "${output.imageId}": expected Format=uki or direct, got ${output.format}`,
+    `cannot predict registers of "${output.imageId}": expected an image that firmware or QEMU starts, got Format=${output.format}`,
     {
       hint: "an add-on is not booted by itself: it is among Companions= of the image that it is for",
     },

@@ -4,7 +4,7 @@ import { CvmError } from "@cvm-build/bytes";
 import type { ImageBoot } from "@cvm-build/vm";
 import { bootFileNames } from "./boot-file-names.ts";
 import { companionsBeside } from "./companions.ts";
-import { DISK_SUFFIXES, TABLE_SUFFIX } from "./layouts/boot-disk.ts";
+import { DISK_SUFFIXES, TABLE_SUFFIX } from "./layouts/disk-names.ts";
 import type { Start } from "./layouts/layout.ts";
 import { LAYOUTS } from "./layouts/table.ts";
 import type { BuiltImage } from "./machine.ts";

@@ -1,17 +1,21 @@
 import { join } from "node:path";
-import { derivedUuid } from "@cvm-build/bytes";
+import { assert, type ByteSource, derivedUuid } from "@cvm-build/bytes";
 import {
   convertDisk,
   DISK_SIZE_MULTIPLES,
   type DiskPartition,
   FileTree,
+  GptHeader,
+  layOutGpt,
   type Origin,
   parentOf,
+  readGpt,
   SECTOR_BYTES,
   writeDisk,
   writeVfat,
 } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
+import { DISK_SUFFIXES, TABLE_SUFFIX } from "./disk-names.ts";
 import { companionsBeside } from "../companions.ts";
 import { fileDigest, type Generation } from "../output.ts";
 import type { Surroundings } from "../surroundings.ts";
@@ -39,20 +43,10 @@ export interface WrittenBootDisk {
   table: Buffer;
 }
 
-/** What follows an image's id in the name of a disk's file. */
-export const DISK_SUFFIXES = {
-  raw: ".raw",
-  qcow2: ".qcow2",
-  vhd: ".vhd",
-  gcp: ".tar.gz",
-} as const satisfies Record<Profile["output"]["diskFormats"][number], string>;
-
-/** What follows it in the name of the file with the disk's first sectors. */
-export const TABLE_SUFFIX = ".gpt";
-
 /** Where firmware looks on a medium that nobody told it of. @see UEFI Specification 2.10, 3.5.1.1 */
 const REMOVABLE_MEDIA = { "x86-64": "/EFI/BOOT/BOOTX64.EFI", arm64: "/EFI/BOOT/BOOTAA64.EFI" } as const;
 const ORIGIN: Origin = { kind: "finisher", name: "esp" };
+
 /** Writes a disk with an EFI system partition and others, in every format that `DiskFormat=` names. */
 export async function writeBootDisk(request: BootDiskRequest): Promise<WrittenBootDisk> {
   const { profile, folder, generation, surroundings } = request;
@@ -84,6 +78,35 @@ export async function writeBootDisk(request: BootDiskRequest): Promise<WrittenBo
   }
 }
 
+/**
+ * The first sectors that a disk would have if another UKI were put on it.
+ * @param request.last those that it has
+ */
+export async function tableWithUki(
+  request: Pick<BootDiskRequest, "profile" | "uki" | "folder"> & { last: Buffer },
+): Promise<Buffer> {
+  const esp = await espPartition(request);
+  const [, ...others] = readGpt(diskOf(request.last)).partitions;
+  const partitions = others.map(({ type, ...rest }) => {
+    assert(type, "a disk of ours has partitions of known types");
+    return { ...rest, type };
+  });
+  return layOutGpt([esp, ...partitions], diskOptions(request.profile)).primary;
+}
+
+/** A disk of which nothing is known but its first sectors: zeros follow. */
+function diskOf(table: Buffer): ByteSource {
+  const { alternateLba } = GptHeader.decode(table, SECTOR_BYTES);
+  return {
+    sizeBytes: (Number(alternateLba) + 1) * SECTOR_BYTES,
+    read: (offsetBytes, sizeBytes) => {
+      const bytes = Buffer.alloc(sizeBytes);
+      table.subarray(offsetBytes, offsetBytes + sizeBytes).copy(bytes);
+      return bytes;
+    },
+  };
+}
+
 /** An empty partition that becomes the encrypted disk for data at the first boot. */
 export function dataPartition({ disk, storage, output }: Profile): DiskPartition[] {
   const { dataPartitionBytes: sizeBytes } = disk;
@@ -111,7 +134,12 @@ function diskOptions({ output, distribution }: Profile) {
   };
 }
 
-async function espPartition({ profile, uki, espFiles, folder }: BootDiskRequest): Promise<DiskPartition> {
+async function espPartition({
+  profile,
+  uki,
+  espFiles,
+  folder,
+}: Pick<BootDiskRequest, "profile" | "uki" | "espFiles" | "folder">): Promise<DiskPartition> {
   const { output, disk, content, distribution } = profile;
   const path = join(folder, "esp.vfat");
   const files = new Map<string, string>([

@@ -1,10 +1,11 @@
 import { CvmError } from "@cvm-build/bytes";
 import { FileTree } from "@cvm-build/fs-writer";
-import { assembleSystemdInitrd, diskPhases, verityCommandLine } from "@cvm-build/rootfs";
+import { assembleSystemdInitrd, diskPhases } from "@cvm-build/rootfs";
 import type { Inputs } from "../inputs.ts";
 import type { Build } from "../pipeline.ts";
+import { diskArguments } from "./disk-arguments.ts";
 import { dataPartition, writeBootDisk } from "./boot-disk.ts";
-import { checkVerified, type FileSystemFacts, fileSystemPartitions, writeFileSystem } from "./file-system.ts";
+import { checkVerified, fileSystemPartitions, writeFileSystem } from "./file-system.ts";
 import { initrdInput, packInitrd, rootfsTools } from "./initrd.ts";
 import { checkKernelOf } from "./kernel-check.ts";
 import type { MadeImage } from "./layout.ts";
@@ -40,17 +41,6 @@ export async function makeDisk(build: Build, inputs: Inputs): Promise<MadeImage>
     written: { ...uki.written, outputs: [...uki.written.outputs, ...disk.outputs] },
     fileSystem: fileSystem.facts,
   };
-}
-
-/** What the kernel is told beside the profile's words, so that systemd verifies and mounts the file system. */
-export function diskArguments({ tree, type, verity, dataUuid, hashUuid }: FileSystemFacts): string[] {
-  return verityCommandLine({
-    ...{ tree, dataUuid, hashUuid },
-    rootHash: verity.rootHash,
-    fileSystem: type,
-    // A block that reads as an error could keep a program from starting, and the system would go on without it.
-    onCorruption: "panic",
-  });
 }
 
 /** What is below a directory, as a tree of its own. */

@@ -1,8 +1,9 @@
 import { appendFileSync, copyFileSync, readFileSync, truncateSync } from "node:fs";
 import { alignUp } from "@cvm-build/bytes";
 import { assembleMiniInitrd } from "@cvm-build/rootfs";
-import { withArguments, writeBootFiles } from "../boot-files.ts";
+import { writeBootFiles } from "../boot-files.ts";
 import type { Inputs } from "../inputs.ts";
+import { withArguments } from "../kernel-arguments.ts";
 import { lintKernel } from "../lint/lint-kernel.ts";
 import { platformsOf } from "../measure-build.ts";
 import { measureKernel } from "../measure-kernel.ts";
