@@ -20,7 +20,7 @@ export class StorageProgram {
   readonly #busybox: string;
   readonly #program: string;
 
-  /** @param folder stands for `/`: `sys`, `dev`, `run` and `.extra` are looked for in it; its TPM opens nothing */
+  /** @param folder stands for `/`: `sys`, `dev`, `run` and the policies of `.extra` are looked for in it; its TPM opens nothing */
   constructor(root: DebianRoot, folder: string, kind: Pick<StorageSettings, "key" | "integrity">) {
     this.#folder = folder;
     this.#busybox = wrap(root, join(folder, "busybox"), "usr/bin/busybox");
@@ -36,12 +36,12 @@ export class StorageProgram {
       [HEADER_CHECK_PATH, join(folder, "luks-header.awk")],
     ] as const;
     const script = places.reduce((text, [path, here]) => text.replaceAll(path, here), STORAGE_SCRIPT);
-    writeFileSync(this.#program, script.replaceAll(/(?<=["= ])\/(?=(sys|dev|run|\.extra)\/)/g, `${folder}/`));
+    writeFileSync(this.#program, script.replaceAll(/(?<=["= ])\/(?=(sys|dev|run)\/)/g, `${folder}/`));
   }
 
   /** Runs it with settings as its unit gives them. */
   run(args: readonly string[], settings: Record<string, string> = {}): { status: number | null; output: string } {
-    const env = { PATH: "", ...settings };
+    const env = { PATH: "", POLICIES: join(this.#folder, ".extra"), ...settings };
     const { status, stdout, stderr } = spawnSync(this.#busybox, ["sh", this.#program, ...args], {
       encoding: "utf8",
       env,

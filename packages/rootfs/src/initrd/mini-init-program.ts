@@ -116,6 +116,14 @@ find_image() {
     done
 }
 
+# What the stub has put into this initrd for whoever opens a disk by PCR 11, where systemd's initrds put it, too.
+keep_policies() {
+    mkdir -p /run/systemd
+    for name in tpm2-pcr-public-key.pem tpm2-pcr-signature.json; do
+        [ ! -f "/.extra/$name" ] || cat "/.extra/$name" >"/run/systemd/$name"
+    done
+}
+
 # A copy of exactly the bytes that count, which nobody outside can change.
 copy_into_ram() {
     mkdir -p "$state/ram"
@@ -162,6 +170,7 @@ mount -t devtmpfs -o nosuid,mode=0755 dev /dev
 mount -t proc -o nosuid,nodev,noexec proc /proc
 mount -t sysfs -o nosuid,nodev,noexec sys /sys
 mount -t tmpfs -o nosuid,nodev,mode=0755 run /run
+keep_policies
 load_modules
 find_image
 [ "$into_ram" = no ] || copy_into_ram

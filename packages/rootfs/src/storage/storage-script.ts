@@ -9,6 +9,13 @@ export const RUNTIME_KEY_DIRECTORY = "/run/cvm/keys";
 /** The file system as the program has mounted it, which the unit of the mount point shows elsewhere. */
 export const STORAGE_MOUNT = "/run/cvm/storage/data";
 
+/**
+ * Where a system finds the policies that its UKI carries. systemd-stub puts them into the initrd, among files to which a host
+ * adds nothing unseen: the key is in PCR 11, and what comes from beside the UKI in PCR 12 or 13. A system that leaves its
+ * initrd behind has the copy that the initrd made in /run, and nothing of its own at the first place.
+ */
+export const POLICY_DIRECTORIES = { initrd: "/.extra", copied: "/run/systemd" } as const;
+
 /** Programs beside busybox. Where one is missing, `package` of Debian has it. */
 export const STORAGE_PROGRAMS = {
   cryptsetup: { path: "/usr/sbin/cryptsetup", package: "cryptsetup-bin" },
@@ -30,7 +37,8 @@ export const DATA_OFFSET_BYTES = 16 << 20;
 export const STORAGE_SCRIPT = String.raw`# Makes, opens and closes the encrypted disk for data; run by busybox. Written by cvm-build.
 #   storage open | close
 #   storage check HEADER    says whether a LUKS header is one that this image would have made
-# Settings are variables: DISK_BY DISK_NAME KEY INTEGRITY MISSING, and DISK_TIMEOUT KEY_TIMEOUT in seconds.
+# Settings are variables: DISK_BY DISK_NAME KEY INTEGRITY MISSING, DISK_TIMEOUT KEY_TIMEOUT in seconds, and POLICIES, where the
+# signed policies for PCR 11 are.
 busybox=${BUSYBOX_PATH}
 cryptsetup=${STORAGE_PROGRAMS.cryptsetup.path}
 header_check=${HEADER_CHECK_PATH}
@@ -39,8 +47,8 @@ header=$state/header
 mounted=${STORAGE_MOUNT}
 volume=cvm-data
 mapped=/dev/mapper/$volume
-public_key=/.extra/tpm2-pcr-public-key.pem
-signature=/.extra/tpm2-pcr-signature.json
+public_key=$POLICIES/tpm2-pcr-public-key.pem
+signature=$POLICIES/tpm2-pcr-signature.json
 secure_boot=/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
 brought_key=${RUNTIME_KEY_DIRECTORY}/data.key
 header_bytes=${DATA_OFFSET_BYTES}

@@ -1,7 +1,7 @@
-import type { StorageSettings } from "@cvm-build/profile";
+import { INITRD_FORMATS, type OutputFormat, type Profile, type StorageSettings } from "@cvm-build/profile";
 import { formatUnit, type UnitSetting } from "../services/unit-syntax.ts";
 import { BUSYBOX_PATH } from "../services/probe-script.ts";
-import { STORAGE_MOUNT, STORAGE_PATH } from "./storage-script.ts";
+import { POLICY_DIRECTORIES, STORAGE_MOUNT, STORAGE_PATH } from "./storage-script.ts";
 
 /** The unit that makes and opens the disk. */
 export const STORAGE_UNIT = "cvm-storage.service";
@@ -10,7 +10,10 @@ export const STORAGE_UNIT = "cvm-storage.service";
  * The unit that makes and opens the disk, after `sysinit` is in PCR 11 and, where the TPM keeps the key, before `ready`: the
  * register must not change while the TPM looks at it.
  */
-export function formatStorageUnit(storage: StorageSettings, disk: NonNullable<StorageSettings["dataDisk"]>): string {
+export function formatStorageUnit(
+  { storage, output }: Pick<Profile, "storage" | "output">,
+  disk: NonNullable<StorageSettings["dataDisk"]>,
+): string {
   const settings = {
     DISK_BY: disk.by,
     DISK_NAME: disk.name,
@@ -19,6 +22,7 @@ export function formatStorageUnit(storage: StorageSettings, disk: NonNullable<St
     MISSING: storage.missingDisk,
     DISK_TIMEOUT: String(Math.ceil(storage.diskTimeoutSec)),
     KEY_TIMEOUT: String(Math.ceil(storage.keyTimeoutSec)),
+    POLICIES: POLICY_DIRECTORIES[leavesInitrd(output.format) ? "copied" : "initrd"],
   };
   const order: UnitSetting[] = storage.key === "tpm2" ? [["Before", "systemd-pcrphase.service"]] : [];
   return formatUnit("Written by cvm-build from [Storage].", [
@@ -38,6 +42,10 @@ export function formatStorageUnit(storage: StorageSettings, disk: NonNullable<St
       ],
     },
   ]);
+}
+
+function leavesInitrd(format: OutputFormat): boolean {
+  return (INITRD_FORMATS as readonly OutputFormat[]).includes(format);
 }
 
 /**

@@ -1,12 +1,12 @@
 import { dumpTree, readContent } from "@cvm-build/fs-writer";
-import type { StorageSettings } from "@cvm-build/profile";
+import type { OutputFormat, StorageSettings } from "@cvm-build/profile";
 import { describe, expect, it } from "vitest";
 import { contextFixture } from "../finishers/context.fixture.ts";
 import { profileFixture } from "../profile.fixture.ts";
 import { treeFixture } from "../tree.fixture.ts";
 import { storageCheckFinisher } from "./storage-check.ts";
 import { STORAGE_PROGRAMS } from "./storage-script.ts";
-import { mountUnitName } from "./storage-units.ts";
+import { formatStorageUnit, mountUnitName } from "./storage-units.ts";
 import { storageFinisher } from "./storage.ts";
 
 const UNITS = "/usr/lib/systemd/system";
@@ -59,6 +59,18 @@ describe("storage", () => {
     expect(unit({})).toContain("\nBefore=systemd-pcrphase.service\n");
     expect(unit({ key: "runtime" })).not.toContain("pcrphase");
     expect(unit({ integrity: true, keyTimeoutSec: 1.5 })).toMatch(/\nEnvironment=INTEGRITY=yes\n[^]*=KEY_TIMEOUT=2\n/);
+  });
+
+  it("finds the policies of its UKI where they are, or where an initrd that is left behind has copied them", () => {
+    const unit = (format: OutputFormat) => {
+      const { output, storage } = profileFixture();
+      const profile = { output: { ...output, format }, storage };
+      return formatStorageUnit(profile, { by: "partlabel", name: "data" });
+    };
+    expect(unit("uki")).toContain("\nEnvironment=POLICIES=/.extra\n");
+    for (const format of ["disk", "initoverlay"] as const) {
+      expect(unit(format)).toContain("\nEnvironment=POLICIES=/run/systemd\n");
+    }
   });
 
   it("does not share a mount point", () => {

@@ -29,7 +29,7 @@ export const storageFinisher: Finisher = {
     }
     editor.writeFile(STORAGE_PATH, STORAGE_SCRIPT);
     editor.writeFile(HEADER_CHECK_PATH, formatHeaderCheck(storage));
-    editor.writeFile(`${UNIT_DIRECTORY}/${STORAGE_UNIT}`, formatStorageUnit(storage, dataDisk));
+    editor.writeFile(`${UNIT_DIRECTORY}/${STORAGE_UNIT}`, formatStorageUnit(context.profile, dataDisk));
     editor.writeFile(place, formatMountUnit(storage));
     editor.writeSymlink(`${UNIT_DIRECTORY}/${content.defaultTarget}.wants/${mount}`, `../${mount}`);
     editor.makeDirectory(mountPoint);
