@@ -57,9 +57,7 @@ describe.skipIf(!hasPeers)("an overlay behind a small initrd", () => {
     expectProved(proof);
     expect(eventsOf(proof)["pcr5"]).toBe(carrier === "initrd" ? 3 : 4);
     await using machine = await start(build);
-    await machine.waitForSerial("~ # ", { timeoutSec: TIMEOUT_SEC });
-    machine.type("grep -c '^overlay / overlay ' /proc/mounts; echo root-$?\n");
-    await machine.waitForSerial("root-0", { timeoutSec: TIMEOUT_SEC });
+    await expectOverlay(machine);
   });
 });
 
@@ -68,11 +66,16 @@ describe.skipIf(!hasPeers)("a file system in memory that the boot loader fills",
     const { build, proof } = await buildAndProve(["minimal", "pmem"], { imageId: "pmem" });
     expectProved(proof);
     await using machine = await start(build);
-    await machine.waitForSerial("~ # ", { timeoutSec: TIMEOUT_SEC });
-    machine.type("grep -c '^overlay / overlay ' /proc/mounts; echo root-$?\n");
-    await machine.waitForSerial("root-0", { timeoutSec: TIMEOUT_SEC });
+    await expectOverlay(machine);
   });
 });
+
+/** Waits for the shell of profile minimal, and asks it where it runs. */
+async function expectOverlay(machine: RunningBoot): Promise<void> {
+  await machine.waitForSerial("built-in shell (ash)", { timeoutSec: TIMEOUT_SEC });
+  machine.type("grep -c '^overlay / overlay ' /proc/mounts; echo root-$?\n");
+  await machine.waitForSerial("root-0", { timeoutSec: TIMEOUT_SEC });
+}
 
 interface Wanted {
   imageId: string;
