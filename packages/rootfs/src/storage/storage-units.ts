@@ -1,10 +1,26 @@
-import { INITRD_FORMATS, type OutputFormat, type Profile, type StorageSettings } from "@cvm-build/profile";
+import type { OutputFormat, Profile, StorageSettings } from "@cvm-build/profile";
 import { formatUnit, type UnitSetting } from "../services/unit-syntax.ts";
 import { BUSYBOX_PATH } from "../services/probe-script.ts";
 import { POLICY_DIRECTORIES, STORAGE_MOUNT, STORAGE_PATH } from "./storage-script.ts";
 
 /** The unit that makes and opens the disk. */
 export const STORAGE_UNIT = "cvm-storage.service";
+
+/** Whether the system of a format runs once its initrd is gone. */
+const LEAVES_INITRD = {
+  uki: false,
+  addon: false,
+  cpio: false,
+  directory: false,
+  tar: false,
+  direct: false,
+  disk: true,
+  initoverlay: true,
+  pmem: true,
+  sysext: false,
+  confext: false,
+  portable: false,
+} as const satisfies Record<OutputFormat, boolean>;
 
 /**
  * The unit that makes and opens the disk, after `sysinit` is in PCR 11 and, where the TPM keeps the key, before `ready`: the
@@ -22,7 +38,7 @@ export function formatStorageUnit(
     MISSING: storage.missingDisk,
     DISK_TIMEOUT: String(Math.ceil(storage.diskTimeoutSec)),
     KEY_TIMEOUT: String(Math.ceil(storage.keyTimeoutSec)),
-    POLICIES: POLICY_DIRECTORIES[leavesInitrd(output.format) ? "copied" : "initrd"],
+    POLICIES: POLICY_DIRECTORIES[LEAVES_INITRD[output.format] ? "copied" : "initrd"],
   };
   const order: UnitSetting[] = storage.key === "tpm2" ? [["Before", "systemd-pcrphase.service"]] : [];
   return formatUnit("Written by cvm-build from [Storage].", [
@@ -42,10 +58,6 @@ export function formatStorageUnit(
       ],
     },
   ]);
-}
-
-function leavesInitrd(format: OutputFormat): boolean {
-  return (INITRD_FORMATS as readonly OutputFormat[]).includes(format);
 }
 
 /**
