@@ -94,6 +94,7 @@ export function profileOf(changes: { content?: Partial<Profile["content"]>; serv
   const content = {
     kernelModules: [],
     kernelInitrdModules: [],
+    mergeExtensions: "no",
     sourceDateEpochSec: 0,
     defaultTarget: "multi-user.target",
     ...changes.content,

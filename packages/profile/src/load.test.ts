@@ -30,6 +30,7 @@ describe("values", () => {
         kernelModules: [],
         initrdPackages: [],
         kernelInitrdModules: [],
+        mergeExtensions: "no",
         kernelCommandLine: [],
         autologin: false,
         enableUnits: [],

@@ -44,6 +44,9 @@ export const FORMAT_TRAITS = {
 /** Formats whose image lies in a disk's partitions, or may. */
 export const PARTITIONED_FORMATS = ["disk", "initoverlay"] as const satisfies readonly OutputFormat[];
 
+/** Formats whose running system can have what systemd-stub finds beside the UKI. */
+export const MERGING_FORMATS = ["uki", "disk"] as const satisfies readonly OutputFormat[];
+
 /** Formats with an initrd of their own, which leads to the tree. */
 export const INITRD_FORMATS = [...PARTITIONED_FORMATS, "pmem"] as const satisfies readonly OutputFormat[];
 

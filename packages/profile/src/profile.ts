@@ -77,6 +77,8 @@ export interface ContentSettings {
   /** Of the small initrd that mounts the image: packages, and modules as in `kernelModules`. */
   initrdPackages: string[];
   kernelInitrdModules: string[];
+  /** `MergeExtensions=` (ours): which of the extensions beside its UKI the running system merges. */
+  mergeExtensions: "no" | "signed" | "measured";
   kernelCommandLine: string[];
   /** `UsrMerge` and other finishers need no setting. */
   hostname?: string;

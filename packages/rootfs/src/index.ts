@@ -13,6 +13,7 @@ export type { RootfsErrorCode } from "./errors.ts";
 export { type ExtensionHost, extensionFault, type ExtensionKind } from "./extension/extension-release.ts";
 export { type ExtensionTree, makeExtensionTree } from "./extension/extension-tree.ts";
 export { type OsRelease, parseOsRelease } from "./extension/os-release.ts";
+export { mergesAnyExtension } from "./extension/merge-extensions.ts";
 export { makePortableTree, type PortableTree } from "./extension/portable-tree.ts";
 export type { Finisher, FinisherContext, FinisherEffect } from "./finisher.ts";
 export { assembleMiniInitrd, type MiniInitrdInput } from "./initrd/mini-initrd.ts";

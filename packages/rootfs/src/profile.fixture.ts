@@ -28,6 +28,7 @@ export function profileFixture(content: Partial<ContentSettings> = {}, rest: Par
       kernelModules: [],
       initrdPackages: [],
       kernelInitrdModules: [],
+      mergeExtensions: "no",
       kernelCommandLine: [],
       autologin: false,
       enableUnits: [],

@@ -28,6 +28,10 @@ const started = (unit: string) => ({
   [`${UNITS}/${unit}`]: "[Service]\nExecStart=/bin/true\n",
   [`${WANTS}/${unit}`]: `-> ${UNITS}/${unit}`,
 });
+/** What `MergeExtensions=` leaves beside a unit. */
+const mergingPolicy = (more: string) => ({
+  [`${UNITS}/systemd-sysext.service.d/50-cvm.conf`]: `ExecStart=x --image-policy=root=signed+${more}absent:usr=signed+${more}absent\n`,
+});
 const MASKED = "-> /dev/null";
 const cmdlines = (...texts: string[]) => texts.map((cmdline) => subjectOf({ cmdline }));
 const trees = (...files: Record<string, string>[]) => files.map((each) => subjectOf({ files: each }));
@@ -222,9 +226,11 @@ const CASES: Record<string, { fires: Subject[]; silent: Subject[] }> = {
     fires: trees(
       { ...started("systemd-sysext.service"), "/etc/initrd-release": "" },
       { ...started("systemd-confext-initrd.service"), "/etc/initrd-release": "" },
+      { ...started("systemd-sysext.service"), ...mergingPolicy("verity+unprotected+") },
     ),
     silent: trees(
       started("systemd-sysext.service"),
+      { ...started("systemd-sysext.service"), ...mergingPolicy("") },
       { [`${UNITS}/systemd-sysext.service`]: "[Service]\n", "/etc/initrd-release": "" },
       {
         ...started("systemd-sysext.service"),

@@ -1,4 +1,4 @@
-import { FORMAT_TRAITS, type OutputFormat, INITRD_FORMATS } from "../output-format.ts";
+import { FORMAT_TRAITS, type OutputFormat, INITRD_FORMATS, MERGING_FORMATS } from "../output-format.ts";
 import { type DefaultContext, filling, list, one, type SettingRow, sortPackages, variables } from "../setting.ts";
 import {
   boolean,
@@ -107,6 +107,16 @@ export const CONTENT_SETTINGS = [
     defaultNote: "what disks of clouds and QEMU need",
     formats: INITRD_FORMATS,
     summary: "Kernel modules of that initrd, written as in `KernelModules=`.",
+  }),
+  filling("content.mergeExtensions", {
+    section: "Content",
+    name: "MergeExtensions",
+    kind: one(choice(["no", "signed", "measured"], { spellings: spell("no", NO) })),
+    default: () => "no",
+    formats: MERGING_FORMATS,
+    isOurs: true,
+    summary:
+      "Which extensions beside its UKI the running system merges: those that a certificate in `/etc/verity.d` has signed, or any, which PCR 12 and 13 tell.",
   }),
   filling("content.kernelCommandLine", {
     section: "Content",

@@ -59,7 +59,7 @@ describe("a system extension", () => {
     expect(made.releasePath).toBe("/usr/lib/extension-release.d/extension-release.tools");
     expect(textAt(made.tree, made.releasePath)).toBe(made.release);
     expect(made.release).toBe(
-      "ID=debian\nVERSION_ID=13\nARCHITECTURE=x86-64\nSYSEXT_IMAGE_ID=tools\nSYSEXT_IMAGE_VERSION=2\n",
+      "ID=debian\nVERSION_ID=13\nARCHITECTURE=x86-64\nSYSEXT_IMAGE_ID=tools\nSYSEXT_IMAGE_VERSION=2\nEXTENSION_RELOAD_MANAGER=1\n",
     );
     for (const path of Object.keys(dumpTree(made.tree))) expect(made.tree.get(parentOf(path))?.kind).toBe("directory");
   });

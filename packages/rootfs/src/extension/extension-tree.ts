@@ -22,6 +22,9 @@ const DELIBERATE: ReadonlySet<Origin["kind"]> = new Set(["extra", "artifact", "s
 const KEPT_FINISHERS: ReadonlySet<string> = new Set(["linker-cache", "services"]);
 /** The services' limits on the journal are the system's own. */
 const SYSTEM_SETTINGS = "/usr/lib/systemd/journald.conf.d/";
+/** Units that appear while a system runs are unknown to it until it reads units again. @see os-release(5) */
+const RELOAD = "EXTENSION_RELOAD_MANAGER=1\n";
+const UNIT_DIRECTORIES = ["/usr/lib/systemd/system", "/etc/systemd/system"];
 /** systemd refuses an extension that would say which system this is. */
 const OS_RELEASE = "/usr/lib/os-release";
 
@@ -49,12 +52,16 @@ export function makeExtensionTree(
     else leftOut.push(path);
   }
   if (tree.size === 1) throw empty(kind, profile);
-  const release = formatExtensionRelease(kind, profile, base);
+  const release = `${formatExtensionRelease(kind, profile, base)}${hasUnits(tree) ? RELOAD : ""}`;
   const mtimeSec = profile.content.sourceDateEpochSec;
   tree.makeDirectories(releases, ORIGIN);
   const attributes = { mode: 0o644, uid: 0, gid: 0, mtimeSec, origin: ORIGIN };
   tree.set(releasePath, { ...attributes, kind: "file", content: contentOf(release) });
   return { tree, releasePath, release, leftOut };
+}
+
+function hasUnits(tree: FileTree): boolean {
+  return UNIT_DIRECTORIES.some((path) => tree.list(path).length > 0);
 }
 
 function isMade(path: string, { origin }: TreeNode): boolean {

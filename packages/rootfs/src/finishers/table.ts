@@ -1,4 +1,5 @@
 import { caCertificatesFinisher } from "../ca-certificates/ca-certificates.ts";
+import { mergeExtensionsCheckFinisher, mergeExtensionsFinisher } from "../extension/merge-extensions.ts";
 import type { PackageFinisher } from "../finisher.ts";
 import { kernelModulesFinisher } from "../kernel/kernel-modules.ts";
 import { linkerCacheFinisher } from "../linker-cache/linker-cache.ts";
@@ -46,8 +47,8 @@ import { unitEnablementFinisher } from "./unit-enablement.ts";
  * 3. What maintainer scripts do with files, then with links and configuration.
  * 4. What the image says of itself.
  * 5. Which units start, once every unit is there.
- * 6. RemoveFiles=, and after it only indexes of what is left, modules and libraries, and whether the disk for data has all
- *    it needs.
+ * 6. RemoveFiles=, and after it only indexes of what is left, modules and libraries, and whether the disk for data and
+ *    merging extensions have all they need.
  */
 export const FINISHERS: readonly PackageFinisher[] = [
   extraTreesFinisher,
@@ -76,9 +77,11 @@ export const FINISHERS: readonly PackageFinisher[] = [
   tmpfilesFinisher,
   autologinFinisher,
   initFinisher,
+  mergeExtensionsFinisher,
   unitEnablementFinisher,
   removeFilesFinisher,
   kernelModulesFinisher,
   linkerCacheFinisher,
   storageCheckFinisher,
+  mergeExtensionsCheckFinisher,
 ];

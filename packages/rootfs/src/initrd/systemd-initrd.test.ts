@@ -126,6 +126,12 @@ describe("an initrd with systemd", () => {
     expect(tree.has("/usr/bin/tool")).toBe(false);
   });
 
+  it("keeps extensions beside the UKI for a system that merges them", async () => {
+    const path = "/usr/lib/tmpfiles.d/cvm-extensions.conf";
+    expect((await makeInitrd()).tree.has(path)).toBe(false);
+    expect((await makeInitrd({ content: { mergeExtensions: "measured" } })).tree.has(path)).toBe(true);
+  });
+
   it("takes the modules that it is told to take", async () => {
     const { tree } = await makeInitrd({ content: { kernelInitrdModules: ["sound"] } });
     expect(tree.list(`${KERNEL}/kernel`)).toEqual(["sound.ko"]);

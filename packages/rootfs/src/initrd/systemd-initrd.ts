@@ -1,5 +1,6 @@
 import { FileTree, type Origin, parentOf } from "@cvm-build/fs-writer";
 import type { RootfsTools } from "../assemble.ts";
+import { formatKeptExtensions } from "../extension/merge-extensions.ts";
 import { finisherEditor } from "../finishers/editor.ts";
 import { linkerCacheFinisher } from "../linker-cache/linker-cache.ts";
 import { measureInitrd } from "./initrd-sizes.ts";
@@ -11,6 +12,7 @@ import { TreePicker } from "./tree-picker.ts";
 const ORIGIN: Origin = { kind: "finisher", name: "initrd" };
 const UNITS = "/usr/lib/systemd/system";
 const MODULES = "/usr/lib/modules";
+const KEPT_EXTENSIONS = "/usr/lib/tmpfiles.d/cvm-extensions.conf";
 
 /** What of the root file system is an initrd's, too. */
 const IDENTITY = ["/etc/group", "/etc/hostname", "/etc/machine-id", "/etc/nsswitch.conf", "/etc/passwd"];
@@ -78,5 +80,6 @@ function takeIdentity(tree: FileTree, { root, profile }: InitrdInput): void {
   for (const name of ["initrd-release", "os-release"]) editor.writeSymlink(`/etc/${name}`, "../usr/lib/initrd-release");
   for (const [path, mode] of Object.entries(MOUNT_POINTS)) editor.makeDirectory(path, { mode });
   editor.writeFile(`${UNITS}/emergency.service`, EMERGENCY_SERVICE);
+  if (profile.content.mergeExtensions !== "no") editor.writeFile(KEPT_EXTENSIONS, formatKeptExtensions());
   editor.writeSymlink("/init", "usr/lib/systemd/systemd");
 }

@@ -49,6 +49,13 @@ export function listModuleFiles(tree: FileTree, release: string): ModuleFile[] {
   return [...byName.values()];
 }
 
+/** Names of all modules that a release has, in files or built in. */
+export function knownModuleNames(tree: FileTree, release: string): Set<string> {
+  const builtin = readReleaseFile(tree, release, "modules.builtin")?.toString("latin1") ?? "";
+  const builtinNames = [...builtin.matchAll(/([^/\n]+)\.ko$/gm)].map(([, name = ""]) => normalizeModuleName(name));
+  return new Set([...builtinNames, ...listModuleFiles(tree, release).map(({ name }) => name)]);
+}
+
 /** A path without `.ko` and compression suffix. */
 export function stripModuleSuffix(path: string): string {
   return path.replace(/\.ko(?:\.(?:gz|xz|zst))?$/, "");

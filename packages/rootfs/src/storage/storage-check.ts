@@ -4,8 +4,7 @@ import type { StorageSettings } from "@cvm-build/profile";
 import { missingTpmLibrary } from "../boot-phases.ts";
 import type { Finisher } from "../finisher.ts";
 import { finisherEditor } from "../finishers/editor.ts";
-import { listKernelReleases, listModuleFiles, readReleaseFile } from "../kernel/module-files.ts";
-import { normalizeModuleName } from "../kernel/module-facts.ts";
+import { knownModuleNames, listKernelReleases } from "../kernel/module-files.ts";
 import { BUSYBOX_PATH } from "../services/probe-script.ts";
 import { STORAGE_PROGRAMS } from "./storage-script.ts";
 
@@ -44,9 +43,7 @@ function checkPrograms(tree: FileTree, { key }: StorageSettings): void {
 }
 
 function checkModules(tree: FileTree, release: string, { integrity, dataDisk }: StorageSettings): void {
-  const builtin = readReleaseFile(tree, release, "modules.builtin")?.toString("latin1") ?? "";
-  const builtinNames = [...builtin.matchAll(/([^/\n]+)\.ko$/gm)].map(([, name = ""]) => normalizeModuleName(name));
-  const names = new Set([...builtinNames, ...listModuleFiles(tree, release).map(({ name }) => name)]);
+  const names = knownModuleNames(tree, release);
   const needed = ["dm_crypt", "xts", "ext4", ...(integrity ? ["dm_integrity", "authenc"] : [])];
   const lacks = needed.find((name) => !names.has(name));
   if (lacks !== undefined) {

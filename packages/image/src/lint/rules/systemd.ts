@@ -1,4 +1,4 @@
-import { bootPhases } from "@cvm-build/rootfs";
+import { bootPhases, mergesAnyExtension } from "@cvm-build/rootfs";
 import type { FileTree } from "@cvm-build/fs-writer";
 import type { Place } from "../finding.ts";
 import { isSwitchedOff } from "../kernel-parameters.ts";
@@ -85,12 +85,13 @@ export const SYSTEMD_RULES = [
     severity: "warning",
     host: "put programs over the image's own: system and configuration extensions that lie beside the UKI are merged into /usr and /etc",
     registers: "PCR 13 (sysext), PCR 12 (confext) alone",
-    fix: "disable systemd-sysext.service and systemd-confext.service, or have verifiers compare PCR 12 and 13 (RTMR 2)",
+    fix: "disable systemd-sysext.service and systemd-confext.service, set MergeExtensions=signed, or have verifiers compare PCR 12 and 13 (RTMR 2)",
     needs: ["tree"],
-    // systemd looks beside the UKI in initrds alone.
+    // systemd by itself looks beside the UKI in initrds alone.
     find: ({ tree }) =>
-      (isInitrd(tree) ? startedUnits(tree) : [])
+      startedUnits(tree)
         .filter(({ name }) => /^systemd-(sysext|confext)(-initrd|-sysroot)?\.service$/.test(name))
+        .filter(({ name }) => isInitrd(tree) || mergesAnyExtension(tree, name))
         .map(({ link }) => filePlace(link)),
   }),
   rule({
