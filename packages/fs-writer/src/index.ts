@@ -80,7 +80,7 @@ export { type FoundPartition, type Gpt, isGpt, readGpt } from "./gpt/reader.ts";
 export { verityPartitionUuids } from "./gpt/verity-uuids.ts";
 export { type GptLayout, type GptOptions, type GptPartition, layOutGpt } from "./gpt/writer.ts";
 export { LazyContent } from "./lazy-content.ts";
-export { encodeMtree } from "./mtree/writer.ts";
+export { encodeMtree, MTREE_TYPES } from "./mtree/writer.ts";
 export { type PackedSegments, type PackOptions, packSegments, SEGMENT_WORKER } from "./segments/pack.ts";
 export {
   type Segment,
@@ -116,3 +116,4 @@ export { openVfat, readVfatTree, type ReadVfatOptions, type VfatEntry, type Vfat
 export { type VfatOptions, writeVfat, type WrittenVfat } from "./vfat/writer.ts";
 export { serveTasks } from "./workers/serve-tasks.ts";
 export { WorkerPool, type WorkerPoolOptions } from "./workers/worker-pool.ts";
+export { writeSparsely } from "./zeros.ts";

@@ -2,6 +2,7 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { contentOf } from "../content.ts";
 import { CLAMP_SEC, sampleTree } from "../cpio/sample.fixture.ts";
 import type { FileNode } from "../tree.ts";
 import { writeDirectory } from "./writer.ts";
@@ -42,6 +43,16 @@ describe("writeDirectory", () => {
     const { output } = write("modes", tree);
     expect(lstatSync(join(output, "usr/bin/su")).mode & 0o7777).toBe(0o755);
     expect(lstatSync(join(output, "usr/bin/secret")).mode & 0o7777).toBe(0o400);
+  });
+
+  it("leaves zeros out of files, and gives them their size", () => {
+    const tree = sampleTree();
+    const bytes = Buffer.alloc(3 << 20);
+    bytes.write("in the middle", 1 << 20);
+    tree.set("/sparse", { ...(tree.get("/etc/hostname") as FileNode), content: contentOf(bytes) });
+    const { output } = write("sparse", tree);
+    expect(readFileSync(join(output, "sparse")).equals(bytes)).toBe(true);
+    expect(lstatSync(join(output, "sparse")).blocks * 512).toBeLessThan(1 << 20);
   });
 
   it("does not write into what is there", () => {

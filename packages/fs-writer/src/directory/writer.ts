@@ -1,9 +1,20 @@
-import { chmodSync, closeSync, linkSync, lutimesSync, mkdirSync, openSync, symlinkSync, utimesSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  ftruncateSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  utimesSync,
+} from "node:fs";
 import { join } from "node:path";
-import { type Sha256Hex, writeFully } from "@cvm-build/bytes";
+import type { Sha256Hex } from "@cvm-build/bytes";
 import { ContentReader } from "../content.ts";
 import type { FileTree } from "../file-tree.ts";
 import type { TreeNode } from "../tree.ts";
+import { writeSparsely } from "../zeros.ts";
 
 /** A tree on the building machine's disk. */
 export interface WrittenDirectory {
@@ -18,8 +29,9 @@ const OWNER_READS = 0o400;
 const OWNER_ENTERS = 0o700;
 
 /**
- * Writes a tree as files of whoever builds, with permission bits, times, links and hard links, and without what only root
- * could make: owners, set-id and sticky bits, devices, extended attributes. `encodeMtree` says what these are.
+ * Writes a tree as files of whoever builds, sparse where they can be, with permission bits, times, links and hard links,
+ * and without what only root could make: owners, set-id and sticky bits, devices, extended attributes. `encodeMtree` says
+ * what these are.
  * @param options.output a folder that is not there yet; nothing outside it is written
  * @throws Error of the file system where something is there; FormatError where a content is no longer what its digest says
  */
@@ -72,7 +84,12 @@ export function writeDirectory(
 function writeNew(path: string, chunks: Iterable<Buffer>): void {
   const file = openSync(path, "wx", 0o600);
   try {
-    for (const chunk of chunks) writeFully(file, chunk);
+    let sizeBytes = 0;
+    for (const chunk of chunks) {
+      writeSparsely(file, chunk, sizeBytes);
+      sizeBytes += chunk.length;
+    }
+    ftruncateSync(file, sizeBytes);
   } finally {
     closeSync(file);
   }

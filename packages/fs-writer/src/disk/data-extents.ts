@@ -1,5 +1,5 @@
 import { borrowedChunksOf, type ByteSource } from "@cvm-build/bytes";
-import { isZero } from "./sparse-writer.ts";
+import { isZero } from "../zeros.ts";
 
 /** A stretch that is not all zeros. */
 export interface Extent {

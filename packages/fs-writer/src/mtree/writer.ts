@@ -1,8 +1,8 @@
 import type { FileTree } from "../file-tree.ts";
 import type { TreeNode } from "../tree.ts";
 
-/** What mtree calls a node. */
-const TYPES = {
+/** What mtree(5) calls a node. */
+export const MTREE_TYPES = {
   directory: "dir",
   file: "file",
   symlink: "link",
@@ -27,7 +27,7 @@ export function* encodeMtree(tree: FileTree, { mtimeClampSec }: { mtimeClampSec:
     }
     const inode = inodes.get(node);
     const fields = [
-      ...[shown, `type=${TYPES[node.kind]}`],
+      ...[shown, `type=${MTREE_TYPES[node.kind]}`],
       `mode=${(node.kind === "symlink" ? 0o777 : node.mode).toString(8).padStart(4, "0")}`,
       ...[`uid=${node.uid}`, `gid=${node.gid}`],
       `time=${Math.max(0, Math.min(node.mtimeSec, mtimeClampSec))}.0`,

@@ -1,4 +1,4 @@
-import type { FileTree, TreeNode } from "@cvm-build/fs-writer";
+import { type FileTree, MTREE_TYPES } from "@cvm-build/fs-writer";
 
 /**
  * Every path of a tree, one a line, without `/` in front and with one behind directories, as `systemd-dissect --list` does.
@@ -8,16 +8,6 @@ export function* listTree(tree: FileTree): Generator<string> {
     if (path !== "/") yield `${path.slice(1)}${node.kind === "directory" ? "/" : ""}\n`;
   }
 }
-
-/** What mtree calls a node. */
-const MTREE_TYPES = {
-  directory: "dir",
-  file: "file",
-  symlink: "link",
-  fifo: "fifo",
-  block: "block",
-  char: "char",
-} as const satisfies Record<TreeNode["kind"], string>;
 
 /**
  * A tree as an mtree(5) manifest, line for line as `systemd-dissect --mtree` prints it: type, permission bits, owner, and

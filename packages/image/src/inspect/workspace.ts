@@ -10,9 +10,7 @@ import {
   sliceSource,
   writeFully,
 } from "@cvm-build/bytes";
-
-/** Zeros are left out in pieces of this size. */
-const HOLE_BYTES = 1 << 16;
+import { writeSparsely } from "@cvm-build/fs-writer";
 
 /** A folder for what has to be decompressed before it can be looked at. It is made when needed, and goes with all in it. */
 export class Workspace implements Disposable {
@@ -47,7 +45,8 @@ export class Workspace implements Disposable {
     try {
       let sizeBytes = 0;
       for await (const { buffer, byteOffset, byteLength } of chunks) {
-        sizeBytes = putSparse(descriptor, Buffer.from(buffer, byteOffset, byteLength), sizeBytes);
+        writeSparsely(descriptor, Buffer.from(buffer, byteOffset, byteLength), sizeBytes);
+        sizeBytes += byteLength;
       }
       ftruncateSync(descriptor, sizeBytes);
     } finally {
@@ -70,22 +69,14 @@ export class Workspace implements Disposable {
   }
 }
 
-const ZEROS = Buffer.alloc(HOLE_BYTES);
-
 /** Writes chunks one after the other from the start of a file, zeros as holes. */
 export function writeSparse(descriptor: number, chunks: Iterable<Buffer>): void {
   let sizeBytes = 0;
-  for (const chunk of chunks) sizeBytes = putSparse(descriptor, chunk, sizeBytes);
-  ftruncateSync(descriptor, sizeBytes);
-}
-
-/** @returns where the next chunk goes */
-function putSparse(descriptor: number, chunk: Buffer, offsetBytes: number): number {
-  for (let at = 0; at < chunk.length; at += HOLE_BYTES) {
-    const part = chunk.subarray(at, at + HOLE_BYTES);
-    if (!part.equals(ZEROS.subarray(0, part.length))) writeFully(descriptor, part, offsetBytes + at);
+  for (const chunk of chunks) {
+    writeSparsely(descriptor, chunk, sizeBytes);
+    sizeBytes += chunk.length;
   }
-  return offsetBytes + chunk.length;
+  ftruncateSync(descriptor, sizeBytes);
 }
 
 /** The first bytes of a file that is open and only grows. */

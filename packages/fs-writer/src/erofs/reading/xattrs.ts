@@ -1,5 +1,6 @@
 import { alignUp, FormatError } from "@cvm-build/bytes";
 import { decodeArchiveText } from "../../archive-text.ts";
+import { isZero } from "../../zeros.ts";
 import {
   EROFS_XATTR_LONG_PREFIX,
   EROFS_XATTR_LONG_PREFIX_MASK,
@@ -107,10 +108,6 @@ export class XattrReader {
     if (prefix !== undefined) return prefix;
     throw new FormatError({ record: RECORD, field: "nameIndex" }, `expected one of ${this.#prefixes.length} prefixes`);
   }
-}
-
-function isZero(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte === 0);
 }
 
 /** Index 0 stands for names without a prefix of their own. */

@@ -1,6 +1,6 @@
 import { createHash, hash } from "node:crypto";
 import type { Sha256Hex } from "@cvm-build/bytes";
-import { isZero } from "./image-file.ts";
+import { isZero } from "../../zeros.ts";
 import { PieceReader } from "./piece-reader.ts";
 import { HOLE_DIGEST, type PackedPieces, unpackPieces } from "./piece.ts";
 

@@ -1,12 +1,12 @@
 import { closeSync, openSync } from "node:fs";
 import { writeFully } from "@cvm-build/bytes";
+import { isZero } from "../../zeros.ts";
 import { EROFS_BLOCK_BYTES } from "../format.ts";
 
 /** How much is gathered before it is written. Larger ones would leave the processor's cache. */
 const BUFFER_BYTES = 1 << 20;
 /** From how many blocks of zeros on they are left out, so that the file has a hole there. */
 const MIN_HOLE_BLOCKS = 8;
-const ZEROS = Buffer.alloc(1 << 16);
 
 /** A thread has one buffer for all that it writes: fresh memory costs more than what is put into it. */
 let spareBuffer: Buffer | undefined;
@@ -106,14 +106,4 @@ function isZeroBlock(bytes: Buffer, offset: number): boolean {
   if (bytes[offset] !== 0) return false;
   const end = Math.min(offset + EROFS_BLOCK_BYTES, bytes.length);
   return isZero(bytes.subarray(offset, end));
-}
-
-/** Says whether all of `bytes` is zero. */
-export function isZero(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.byteLength; at += ZEROS.length) {
-    const part = bytes.subarray(at, at + ZEROS.length);
-    const zeros = part.byteLength === ZEROS.length ? ZEROS : ZEROS.subarray(0, part.byteLength);
-    if (Buffer.compare(part, zeros) !== 0) return false;
-  }
-  return true;
 }
