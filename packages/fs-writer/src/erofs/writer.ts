@@ -1,7 +1,7 @@
 import { closeSync, ftruncateSync, openSync, rmSync } from "node:fs";
 import { CvmError, openFileSource, type ReportProgress, type Sha256Hex, sourceSha256 } from "@cvm-build/bytes";
 import type { FileTree } from "../file-tree.ts";
-import { type ErofsCompression, erofsCompressionSettings } from "./compression/settings.ts";
+import { COMPRESSOR_HEAP_MB, type ErofsCompression, erofsCompressionSettings } from "./compression/settings.ts";
 import { EROFS_BLOCK_BYTES, EROFS_SLOT_BYTES } from "./format.ts";
 import { ContentTable } from "./writing/contents.ts";
 import { encodeDirectory } from "./writing/directory.ts";
@@ -70,7 +70,7 @@ export async function writeErofs(tree: FileTree, options: ErofsOptions & { outpu
   const sizeBytes = plan.nodes.reduce((sum, node) => sum + node.sizeBytes, 0);
   // This one copies too, but has enough to do where others compress.
   const others = compression && options.threads > 1 ? options.threads : options.threads - 1;
-  await using pool = imagePool({ others, sizeBytes });
+  await using pool = imagePool({ others, sizeBytes, ...(compression && { maxHeapMb: COMPRESSOR_HEAP_MB }) });
   try {
     closeSync(openSync(output, "w", 0o644));
     return await writeImage(plan, { ...options, pool });

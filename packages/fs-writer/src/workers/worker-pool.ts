@@ -1,4 +1,4 @@
-import type { Transferable, Worker } from "node:worker_threads";
+import type { ResourceLimits, Transferable, Worker } from "node:worker_threads";
 import { CvmError, startThread } from "@cvm-build/bytes";
 import { reviveWorkerError } from "./worker-error.ts";
 import type { TaskReply, TaskRequest } from "./serve-tasks.ts";
@@ -9,6 +9,11 @@ export interface WorkerPoolOptions {
   module: URL;
   /** How many threads there may be, at least one. Each starts when there is work that no other is free for. */
   size: number;
+  /**
+   * How large the objects of a thread may become, unless it is as Node has it. The less, the sooner V8 takes away the
+   * buffers that they leave behind, which are not counted.
+   */
+  maxHeapMb?: number;
 }
 
 /** Short-lived objects of a thread: its work is in buffers, and V8's default would let their wrappers pile up. */
@@ -28,15 +33,20 @@ interface Job {
 export class WorkerPool implements AsyncDisposable {
   readonly #module: URL;
   readonly #size: number;
+  readonly #limits: ResourceLimits;
   readonly #threads = new Map<Worker, Job | undefined>();
   readonly #idle: Worker[] = [];
   readonly #queue: (Job | undefined)[] = [];
   #queueStart = 0;
   #isClosed = false;
 
-  constructor({ module, size }: WorkerPoolOptions) {
+  constructor({ module, size, maxHeapMb }: WorkerPoolOptions) {
     this.#module = module;
     this.#size = Math.max(1, Math.floor(size));
+    this.#limits = {
+      maxYoungGenerationSizeMb: YOUNG_MB,
+      ...(maxHeapMb !== undefined && { maxOldGenerationSizeMb: maxHeapMb }),
+    };
   }
 
   /** How many threads there may be. */
@@ -101,7 +111,7 @@ export class WorkerPool implements AsyncDisposable {
 
   #start(): Worker | undefined {
     if (this.#threads.size >= this.#size) return undefined;
-    const thread = startThread(this.#module, { resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
+    const thread = startThread(this.#module, { resourceLimits: this.#limits });
     this.#threads.set(thread, undefined);
     thread.on("message", (reply: TaskReply) => {
       const job = this.#finish(thread);

@@ -11,7 +11,7 @@ import {
   RANGE_BYTES,
   TaskCompressor,
 } from "./compress-task.ts";
-import { type ErofsCompression, erofsCompressionSettings } from "./settings.ts";
+import { COMPRESSOR_HEAP_MB, type ErofsCompression, erofsCompressionSettings } from "./settings.ts";
 
 /** How contents are compressed. */
 export interface CompressContentsOptions {
@@ -44,7 +44,7 @@ const LITTLE_BYTES = 2 << 20;
 /** Contents share a task as long as they are no more than this. */
 const BATCH_BYTES = 2 << 20;
 /** How many tasks a thread may be ahead of the part that is asked for. */
-const TASKS_A_THREAD = 3;
+const TASKS_A_THREAD = 2;
 
 interface NumberedItem extends CompressItem {
   /** Which content it is of. */
@@ -66,7 +66,7 @@ export async function* compressContents(
 ): AsyncGenerator<CompressedPart> {
   const settings = erofsCompressionSettings(compression);
   const isLittle = contents.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= LITTLE_BYTES;
-  await using ownPool = new WorkerPool({ module: COMPRESS_WORKER, size: threads });
+  await using ownPool = new WorkerPool({ module: COMPRESS_WORKER, size: threads, maxHeapMb: COMPRESSOR_HEAP_MB });
   const pool = options.pool ?? ownPool;
   const ownCompressor = new TaskCompressor();
   const spare: ArrayBuffer[] = [];

@@ -68,6 +68,12 @@ export function algorithmNumber(algorithm: ErofsCompression["algorithm"]): numbe
   return EROFS_COMPRESSION_ALGORITHMS[algorithm === "lz4hc" ? "lz4" : algorithm];
 }
 
+/**
+ * The heap of a thread that compresses. Each call of zstd leaves buffers behind that go with the next full collection:
+ * with a heap as large as V8 likes it, that would be 50 MB a thread more.
+ */
+export const COMPRESSOR_HEAP_MB = 32;
+
 /** The power of two of the window that zstd frames may need, as the superblock promises it. */
 export function zstdWindowLog(clusterBytes: number): number {
   return Math.log2(Math.min(clusterBytes * WINDOW_CLUSTERS, MAX_WINDOW_BYTES));

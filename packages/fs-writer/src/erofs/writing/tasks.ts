@@ -14,10 +14,21 @@ const LITTLE_BYTES = 16 << 20;
 /** How many tasks another thread gets at once. This one looks after the others only between its own tasks. */
 const GROUP_TASKS = 4;
 
-/** Threads beside this one for `sizeBytes` of contents, which start at once; none where they would not pay. */
-export function imagePool({ others, sizeBytes }: { others: number; sizeBytes: number }): WorkerPool | undefined {
+/**
+ * Threads beside this one for `sizeBytes` of contents, which start at once; none where they would not pay.
+ * @param options.maxHeapMb as a pool has it
+ */
+export function imagePool({
+  others,
+  sizeBytes,
+  ...limits
+}: {
+  others: number;
+  sizeBytes: number;
+  maxHeapMb?: number;
+}): WorkerPool | undefined {
   if (others < 1 || sizeBytes <= LITTLE_BYTES) return undefined;
-  const pool = new WorkerPool({ module: IMAGE_WORKER, size: others });
+  const pool = new WorkerPool({ module: IMAGE_WORKER, size: others, ...limits });
   // A thread that cannot start fails its first task too.
   for (let thread = 0; thread < others; thread++) pool.run([]).catch(() => undefined);
   return pool;
