@@ -36,6 +36,6 @@ export async function makeDirect(build: Build, inputs: Inputs): Promise<MadeImag
   return {
     ...{ rootfs, packed, measurements, artifacts: inputs.artifacts },
     written: { outputs: [...Object.values(names), ...scripts], kernelCommandLine },
-    lint: lintKernel({ profile, rootfs, commandLine: kernelCommandLine, platforms, measurements }),
+    lint: lintKernel({ profile, tree: rootfs.tree, commandLine: kernelCommandLine, platforms, measurements }),
   };
 }

@@ -35,9 +35,10 @@ export async function makeDisk(build: Build, inputs: Inputs): Promise<MadeImage>
   });
   const partitions = [...fileSystemPartitions(fileSystem, profile), ...dataPartition(profile)];
   const disk = await writeBootDisk({ ...build, uki: uki.written.path, partitions, folder: parts.path });
+  const seen = tree === "root" ? rootfs.tree : onlyBelow(rootfs.tree, "/usr");
   return {
     ...uki,
-    ...(await measureUki(build, uki, { partitionTable: disk.table })),
+    ...(await measureUki(build, uki, { tree: seen, initrd: initrd.tree, partitionTable: disk.table })),
     written: { ...uki.written, outputs: [...uki.written.outputs, ...disk.outputs] },
     fileSystem: fileSystem.facts,
   };
@@ -51,4 +52,15 @@ function subtree(tree: FileTree, path: string): FileTree {
   const below = new FileTree(root);
   for (const [each, node] of tree.entries(path)) if (each !== path) below.set(each.slice(path.length), node);
   return below;
+}
+
+/** A tree without what is not below a directory, but for the links at its top: systemd makes them where they are missing. */
+function onlyBelow(tree: FileTree, path: string): FileTree {
+  const only = new FileTree(tree.get("/")!);
+  for (const [each, node] of tree.entries(path)) only.set(each, node);
+  for (const name of tree.list("/")) {
+    const node = tree.get(`/${name}`);
+    if (node?.kind === "symlink") only.set(`/${name}`, node);
+  }
+  return only;
 }

@@ -39,7 +39,10 @@ export async function makeInitOverlay(build: Build, inputs: Inputs): Promise<Mad
   const disk = await writeCarrier(build, { carrier, fileSystem, uki: uki.written.path, folder: parts.path });
   return {
     ...uki,
-    ...(await measureUki(build, uki, disk && { partitionTable: disk.table })),
+    ...(await measureUki(build, uki, {
+      ...{ tree: rootfs.tree, initrd: initrd.tree },
+      ...(disk && { partitionTable: disk.table }),
+    })),
     written: { ...uki.written, outputs: [...uki.written.outputs, ...(disk?.outputs ?? [])] },
     fileSystem: fileSystem.facts,
   };

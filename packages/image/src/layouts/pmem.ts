@@ -62,7 +62,10 @@ export async function makePmem(build: Build, inputs: Inputs): Promise<MadeImage>
     ...{ rootfs, packed, measurements, artifacts: inputs.artifacts },
     written: { outputs: [name, ...Object.values(names), scriptName], kernelCommandLine },
     fileSystem: { ...fileSystem.facts, addressBytes: region.addressBytes },
-    lint: lintKernel({ profile, rootfs, commandLine: kernelCommandLine, platforms, measurements }),
+    lint: lintKernel({
+      ...{ profile, platforms, measurements, tree: rootfs.tree, commandLine: kernelCommandLine },
+      ...(initrd && { initrd: initrd.tree }),
+    }),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { PackedSegments } from "@cvm-build/fs-writer";
+import type { FileTree, PackedSegments } from "@cvm-build/fs-writer";
 import { readStub, type Rootfs, type Stub } from "@cvm-build/rootfs";
 import { type Inputs, stubPackageOf } from "../inputs.ts";
 import { lintBuild } from "../lint/lint-build.ts";
@@ -16,7 +16,7 @@ export async function makeUki(build: Build, inputs: Inputs): Promise<MadeImage> 
   checkKernelOf(build, { kernel: rootfs.kernel, initrd: rootfs.tree });
   const packed = await packInitrd(rootfs.tree, build);
   const uki = await wrapInUki(build, { inputs, rootfs, packed });
-  return { ...uki, ...(await measureUki(build, uki)) };
+  return { ...uki, ...(await measureUki(build, uki, { tree: rootfs.tree })) };
 }
 
 /** A UKI that is written, and what it was made of. */
@@ -47,17 +47,19 @@ export async function wrapInUki(build: Build, parts: UkiParts): Promise<MadeUki>
 
 /**
  * Predicts the registers of a UKI, and says what its host can still influence.
+ * @param options.tree the system that runs in the end
+ * @param options.initrd what leads to it, where it does not live in the initrd itself
  * @param options.partitionTable first sectors of the disk that it is on, where there is one
  */
 export async function measureUki(
   { profile, surroundings }: Build,
-  { rootfs, written }: Pick<MadeUki, "rootfs" | "written">,
-  { partitionTable }: { partitionTable?: Buffer } = {},
+  { written }: Pick<MadeUki, "written">,
+  { partitionTable, ...trees }: { tree: FileTree; initrd?: FileTree; partitionTable?: Buffer },
 ): Promise<Pick<MadeImage, "measurements" | "lint">> {
   const platforms = await platformsOf(profile, surroundings);
   const measurements = await measureBuild(
     { ...written, kernelPackage: written.kernel.package, ...(partitionTable && { partitionTable }) },
     { profile, platforms, threads: surroundings.workers },
   );
-  return { measurements, lint: lintBuild({ profile, rootfs, uki: written.path, platforms, measurements }) };
+  return { measurements, lint: lintBuild({ profile, ...trees, uki: written.path, platforms, measurements }) };
 }

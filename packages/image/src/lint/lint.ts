@@ -17,8 +17,8 @@ import type { Surroundings } from "../surroundings.ts";
 import { LINT_FILE, type LintReport } from "./finding.ts";
 import { locateFindings } from "./locate.ts";
 import { runRules } from "./run-rules.ts";
-import type { Need, Subject } from "./subject.ts";
-import { lintPlatforms, readBootImage, type SeenImage } from "./subject-of-image.ts";
+import type { Subject } from "./subject.ts";
+import { lintPlatforms, readBootImage, type SeenImage, subjectOfInitrd } from "./subject-of-image.ts";
 import { RULES } from "./table.ts";
 
 /** An image, and where it is to run. */
@@ -106,15 +106,14 @@ interface LintContext {
 
 async function subjectOf(seen: SeenImage, context: LintContext): Promise<Subject> {
   const { facts, unpacked } = seen;
-  const unknown: Partial<Record<Need, string>> = { platforms: NO_PLATFORM, profile: NO_PROFILE };
-  if ("problem" in unpacked) unknown.tree = unpacked.problem;
+  const { unknown, ...trees } = subjectOfInitrd(unpacked);
   const platforms = await platformsOf(seen, context);
   return {
     ...facts,
-    ...("tree" in unpacked && { tree: unpacked.tree }),
+    ...trees,
     ...(platforms && { platforms }),
     ...(context.loaded && { profile: context.loaded.profile }),
-    unknown,
+    unknown: { ...unknown, platforms: NO_PLATFORM, profile: NO_PROFILE },
   };
 }
 

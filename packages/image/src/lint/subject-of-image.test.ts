@@ -3,7 +3,7 @@ import { encodeCpio, layOutCpio } from "@cvm-build/fs-writer";
 import type { Uki } from "@cvm-build/uki";
 import { describe, expect, it } from "vitest";
 import { treeOf } from "./subject.fixture.ts";
-import { subjectOfUki, treeOfUki } from "./subject-of-image.ts";
+import { subjectOfInitrd, subjectOfUki, treeOfUki } from "./subject-of-image.ts";
 
 type Contents = Record<string, string | Uint8Array | ByteSource>;
 
@@ -34,6 +34,29 @@ describe("subjectOfUki", () => {
 
   it("finds none where there is none", () => {
     expect(subjectOfUki(ukiOf({}))).toMatchObject({ hasCommandLine: false, commandLines: [[]] });
+  });
+});
+
+describe("subjectOfInitrd", () => {
+  it.each<[string, Record<string, string>]>([
+    ["systemd's", { "/etc/initrd-release": "-> ../usr/lib/initrd-release", "/usr/lib/initrd-release": "" }],
+    ["busybox's", { "/init": '#!/bin/sh\nexec switch_root "$root" "$init"\n' }],
+    ["initramfs-tools'", { "/init": "#!/bin/sh\nexec run-init /root /sbin/init\n" }],
+  ])("says that the system is elsewhere where the initrd is one of %s", (_, files) => {
+    const tree = treeOf(files);
+    expect(subjectOfInitrd({ tree })).toEqual({ initrd: tree, unknown: { tree: expect.any(String) as unknown } });
+  });
+
+  it.each<Record<string, string>>([{ "/init": "#!/bin/sh\nexec /bin/service\n" }, { "/init": "-> sbin/init" }, {}])(
+    "takes an initrd for the system otherwise: %j",
+    (files) => {
+      const tree = treeOf(files);
+      expect(subjectOfInitrd({ tree })).toEqual({ tree, unknown: {} });
+    },
+  );
+
+  it("hands on why an initrd was not read", () => {
+    expect(subjectOfInitrd({ problem: "it is of lead" })).toEqual({ unknown: { tree: "it is of lead" } });
   });
 });
 

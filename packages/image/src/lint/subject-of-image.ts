@@ -6,13 +6,17 @@ import type { PlatformMeasurements } from "../measurements.ts";
 import type { ReadyPlatform } from "../platforms/ready-platform.ts";
 import { kernelParameters } from "./kernel-parameters.ts";
 import type { LintPlatform, Subject } from "./subject.ts";
+import { readText } from "./units.ts";
 
 /** More than the initrd of any image; contents are in memory while rules look at them. */
 const MAX_INITRD_BYTES = 1 << 30;
 const MAX_COMMAND_LINE_BYTES = 1 << 16;
+/** Programs of busybox, klibc and util-linux by which an initrd gives way to a root file system. */
+const SWITCHES_ROOT = /\b(switch_root|run-init|pivot_root)\b/;
+const ELSEWHERE = "its initrd leads to another system: they were held against the initrd alone";
 
 /** What of an image is seen without its platforms and its profile. */
-export type ImageFacts = Omit<Subject, "tree" | "platforms" | "profile" | "unknown">;
+export type ImageFacts = Omit<Subject, "tree" | "initrd" | "platforms" | "profile" | "unknown">;
 
 /** What an initrd unpacks to, or why that is not known. */
 export type Unpacked = { tree: FileTree } | { problem: string };
@@ -68,6 +72,20 @@ export function subjectOfUki(uki: Uki): ImageFacts {
     hasCommandLine: texts.some((text) => text !== undefined),
     commandLines: texts.map((text) => kernelParameters(text ?? "")),
   };
+}
+
+/** What is known of an image's files by what its initrd unpacks to. */
+export function subjectOfInitrd(unpacked: Unpacked): Pick<Subject, "tree" | "initrd" | "unknown"> {
+  if ("problem" in unpacked) return { unknown: { tree: unpacked.problem } };
+  const { tree } = unpacked;
+  return leadsElsewhere(tree) ? { initrd: tree, unknown: { tree: ELSEWHERE } } : { tree, unknown: {} };
+}
+
+/** Whether an initrd goes on in another system: systemd's do where they say that they are one, others by a program. */
+function leadsElsewhere(tree: FileTree): boolean {
+  if (tree.follow("/etc/initrd-release") !== undefined) return true;
+  const init = readText(tree, "/init") ?? "";
+  return init.startsWith("#!") && SWITCHES_ROOT.test(init);
 }
 
 /** Platforms with what was predicted for each, in the same order. */

@@ -55,6 +55,8 @@ export function diskProfile(
       diskTimeoutSec: 10,
       ...storage,
     },
+    output: { format: "uki" },
+    initOverlay: { carrier: "initrd", loadIntoRam: false },
     validation: { secureBoot: false, signExpectedPcr, signExpectedPcrKeys: [], verity: "auto" },
   };
 }

@@ -1,5 +1,5 @@
 import type { FileTree } from "@cvm-build/fs-writer";
-import type { PlatformDeclaration, Profile } from "@cvm-build/profile";
+import type { OutputSettings, PlatformDeclaration, Profile } from "@cvm-build/profile";
 import type { PlatformMeasurements } from "../measurements.ts";
 import type { Place } from "./finding.ts";
 import type { KernelParameters } from "./kernel-parameters.ts";
@@ -12,7 +12,9 @@ export interface LintPlatform {
 }
 
 /** What of the profile an image was built from matters. */
-export type LintProfile = Pick<Profile, "storage" | "validation">;
+export type LintProfile = Pick<Profile, "storage" | "validation" | "initOverlay"> & {
+  output: Pick<OutputSettings, "format">;
+};
 
 /** An image as rules see it. What is not known of it is absent. */
 export interface Subject {
@@ -24,8 +26,10 @@ export interface Subject {
   commandLines: readonly KernelParameters[];
   /** It is a kernel alone, and its host says what it is started with. */
   isKernel?: boolean;
-  /** What its initrd unpacks to. */
+  /** The system that runs in the end: what the initrd unpacks to, or what the initrd leads to. */
   tree?: FileTree;
+  /** What the initrd unpacks to where that only leads to another system. */
+  initrd?: FileTree;
   platforms?: readonly LintPlatform[];
   profile?: LintProfile;
   /** Why that is absent which is. */

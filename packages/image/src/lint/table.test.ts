@@ -35,6 +35,10 @@ const mergingPolicy = (more: string) => ({
 const MASKED = "-> /dev/null";
 const cmdlines = (...texts: string[]) => texts.map((cmdline) => subjectOf({ cmdline }));
 const trees = (...files: Record<string, string>[]) => files.map((each) => subjectOf({ files: each }));
+const onCarrier = (carrier: "initrd" | "esp" | "partition", { loadIntoRam = false } = {}) =>
+  subjectOf({
+    profile: { ...diskProfile(), output: { format: "initoverlay" }, initOverlay: { carrier, loadIntoRam } },
+  });
 const on = (...platforms: Parameters<typeof platformOf>[]) =>
   platforms.map((each) => subjectOf({ cmdline: "quiet", platforms: [platformOf(...each)] }));
 const open = (...registers: string[]) => ({
@@ -151,8 +155,27 @@ const CASES: Record<string, { fires: Subject[]; silent: Subject[] }> = {
     ),
   },
   "root-filesystem": {
-    fires: cmdlines("root=LABEL=x", "root=/dev/vda2 ro", "root=PARTUUID=1 systemd.verity=no"),
-    silent: cmdlines("", "root=tmpfs", "root=/dev/mapper/root", "root=LABEL=x roothash=00", "root=LABEL=x usrhash=00"),
+    fires: cmdlines(
+      ...["root=LABEL=x", "root=/dev/vda2 ro", "root=PARTUUID=1 systemd.verity=no", "root=gpt-auto"],
+      // What is opened with the hash is /dev/mapper/root, and not what is mounted.
+      ...["root=LABEL=x roothash=00", "root=gpt-auto usrhash=00", "root=gpt-auto roothash=00 systemd.verity=no"],
+      ...["root=tmpfs mount.usr=/dev/vda2", "root=/dev/mapper/root roothash=00 root=/dev/vda2"],
+    ),
+    silent: cmdlines(
+      ...["", "root=tmpfs", "root=/dev/mapper/root", "root=gpt-auto roothash=00", "root=dissect roothash=00"],
+      "root=tmpfs mount.usr=/dev/mapper/usr usrhash=00",
+    ),
+  },
+  "verity-options": {
+    fires: cmdlines(
+      "roothash=00 systemd.verity_root_options=ignore-corruption",
+      "systemd.verity_usr_options=panic-on-corruption,check-at-most-once",
+    ),
+    silent: cmdlines("roothash=00 systemd.verity_root_options=panic-on-corruption", "quiet"),
+  },
+  "unreadable-blocks": {
+    fires: [...cmdlines("roothash=00", "root=tmpfs usrhash=00"), onCarrier("esp"), onCarrier("partition")],
+    silent: [...cmdlines("root=/dev/mapper/luks"), onCarrier("initrd"), onCarrier("esp", { loadIntoRam: true })],
   },
   "kernel-lockdown": {
     fires: [

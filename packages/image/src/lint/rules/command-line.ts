@@ -1,6 +1,7 @@
 import { isSwitchedOff, isSwitchedOn, type KernelParameters, valueOf, wordsOf } from "../kernel-parameters.ts";
 import { rule } from "../rule.ts";
-import { commandLinesWhere, wordsWhere } from "../subject.ts";
+import { commandLinesWhere, type Subject, wordsWhere } from "../subject.ts";
+import type { Place } from "../finding.ts";
 
 /** Parameters of which the mere presence gives somebody a shell or a debugger. */
 const DOORS = ["rd.break", "kgdboc", "kgdbwait", "kgdbdbgp", "sysrq_always_enabled", "systemd.run"];
@@ -10,9 +11,15 @@ const SWITCHED_DOORS = ["systemd.debug_shell", "rd.systemd.debug_shell", "rd.she
 const RESCUE_WORDS = ["-b", "emergency", "rd.emergency", "rescue", "rd.rescue", "single", "s", "S", "1"];
 const RESCUE_UNITS = /^(emergency|rescue|debug-shell)\./;
 const SHELLS = /\/(sh|bash|dash|ash|busybox|zsh|ksh)$/;
-/** What `root=` may be without a disk of the host's deciding it. */
+/** What `root=` and `mount.usr=` may be without a disk of the host's deciding it. */
 const OWN_ROOTS = /^(|tmpfs|none|ram0|\/dev\/ram\d*|\/dev\/mapper\/.*)$/;
-const VERITY = ["roothash", "usrhash", "mount.usrhash", "systemd.verity_root_hash", "rd.systemd.verity"];
+/** What leaves it to systemd to find a partition, which it verifies where it is told a hash. @see systemd-gpt-auto-generator(8) */
+const FOUND_ROOTS = /^(gpt-auto|\/dev\/gpt-auto-root|dissect)$/;
+/** What decides each of the two file systems, and the hash of it. */
+const MOUNTED = { root: "roothash", "mount.usr": "usrhash" } as const;
+/** Options by which dm-verity lets blocks pass that are not what they were. @see veritytab(5) */
+const WEAK_OPTIONS = ["ignore-corruption", "check-at-most-once"];
+const VERITY_OPTIONS = ["systemd.verity_root_options", "systemd.verity_usr_options"];
 
 /** What the command line of an image says, or leaves unsaid. */
 export const COMMAND_LINE_RULES = [
@@ -28,11 +35,29 @@ export const COMMAND_LINE_RULES = [
   rule({
     id: "root-filesystem",
     severity: "warning",
-    host: "choose the root file system: it is on a disk of the host's, and the command line names no hash of it",
+    host: "choose the root file system, or /usr: it is on a disk of the host's, and is mounted without being compared with a hash",
     registers: "in none: what is on the disk is not measured",
-    fix: "add roothash= of a dm-verity disk, or have the system live in the initrd; where the root is an encrypted disk, name its /dev/mapper device",
+    fix: "name /dev/mapper/root (/dev/mapper/usr) with roothash= (usrhash=) of a dm-verity disk, or have the system live in the initrd; where the root is an encrypted disk, name its /dev/mapper device",
     needs: [],
     find: (subject) => wordsWhere(subject, unverifiedRoot),
+  }),
+  rule({
+    id: "verity-options",
+    severity: "error",
+    host: "change blocks of the root file system: the command line has dm-verity let them pass, all of them or all but the first time",
+    registers: "in none: the command line is the one that PCR 9 and 11 (RTMR 2) are predicted for",
+    fix: "take ignore-corruption and check-at-most-once out of systemd.verity_root_options= and systemd.verity_usr_options=",
+    needs: [],
+    find: (subject) => wordsWhere(subject, weakVerity),
+  }),
+  rule({
+    id: "unreadable-blocks",
+    severity: "note",
+    host: "choose blocks of the root file system that cannot be read: dm-verity notices what was changed, and hands on errors of the disk, so programs that go on without a file do",
+    registers: "in none: the disk is read after what is measured",
+    fix: "have what must not be missing stop the machine when it fails; or keep the file system in memory: Format=uki, or Format=initoverlay with Carrier=initrd or LoadIntoRam=yes",
+    needs: [],
+    find: (subject) => [...wordsWhere(subject, verityRoot), ...carrierOnDisk(subject)],
   }),
   rule({
     id: "kernel-lockdown",
@@ -73,9 +98,34 @@ function debugWords(parameters: KernelParameters): string[] {
 }
 
 function unverifiedRoot(parameters: KernelParameters): string[] {
-  const root = valueOf(parameters, "root");
-  const isVerified = VERITY.some((name) => valueOf(parameters, name) !== undefined && !isSwitchedOff(parameters, name));
-  return root === undefined || OWN_ROOTS.test(root) || isVerified ? [] : wordsOf(parameters, "root");
+  return Object.entries(MOUNTED).flatMap(([name, hash]) => {
+    const device = valueOf(parameters, name) ?? "";
+    // systemd mounts what it is told by name; a hash beside it opens a device that nobody uses.
+    const isVerified = FOUND_ROOTS.test(device) && valueOf(parameters, hash) !== undefined && usesVerity(parameters);
+    return OWN_ROOTS.test(device) || isVerified ? [] : wordsOf(parameters, name);
+  });
+}
+
+function usesVerity(parameters: KernelParameters): boolean {
+  return !["systemd.verity", "rd.systemd.verity"].some((name) => isSwitchedOff(parameters, name));
+}
+
+function weakVerity(parameters: KernelParameters): string[] {
+  return VERITY_OPTIONS.filter((name) =>
+    WEAK_OPTIONS.some((option) => (valueOf(parameters, name) ?? "").split(",").includes(option)),
+  ).flatMap((name) => wordsOf(parameters, name));
+}
+
+function verityRoot(parameters: KernelParameters): string[] {
+  return Object.values(MOUNTED).flatMap((hash) => wordsOf(parameters, hash));
+}
+
+/** An initrd that reads its image from a disk has no word of it on the command line. */
+function carrierOnDisk({ profile }: Subject): Place[] {
+  if (profile?.output.format !== "initoverlay") return [];
+  const { carrier, loadIntoRam } = profile.initOverlay;
+  if (carrier === "initrd" || loadIntoRam) return [];
+  return [{ kind: "setting", name: "InitOverlay.Carrier", detail: carrier }];
 }
 
 function isLockedDown(parameters: KernelParameters): boolean {

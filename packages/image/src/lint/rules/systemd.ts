@@ -1,4 +1,4 @@
-import { bootPhases, mergesAnyExtension } from "@cvm-build/rootfs";
+import { bootPhases, diskPhases, mergesAnyExtension } from "@cvm-build/rootfs";
 import type { FileTree } from "@cvm-build/fs-writer";
 import type { Place } from "../finding.ts";
 import { isSwitchedOff } from "../kernel-parameters.ts";
@@ -101,9 +101,12 @@ export const SYSTEMD_RULES = [
     registers: "PCR 11 has one value only, without boot phases",
     fix: "add what systemd extends registers with: libtss2-esys, libtss2-mu, libtss2-rc and libtss2-tcti-device, and the modules tpm_crb, tpm_tis and efivarfs",
     needs: ["tree"],
-    find: ({ tree, platforms = [] }) => {
+    find: ({ tree, initrd, platforms = [] }) => {
+      // The phases of both make one boot.
+      if (tree === initrd) return [];
       const hasTpm = platforms.length === 0 || platforms.some(({ declaration }) => declaration.tpm !== false);
-      return hasTpm && hasSystemd(tree) && bootPhases(tree).length === 0 ? [filePlace("/usr/lib/systemd/systemd")] : [];
+      const phases = initrd ? diskPhases(initrd, tree) : bootPhases(tree);
+      return hasTpm && hasSystemd(tree) && phases.length === 0 ? [filePlace("/usr/lib/systemd/systemd")] : [];
     },
   }),
 ];
