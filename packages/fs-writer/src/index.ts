@@ -49,7 +49,7 @@ export {
   erofsCompressorIdentity,
 } from "./erofs/compression/settings.ts";
 export { readErofsTree, type ReadErofsTreeOptions } from "./erofs/read-tree.ts";
-export { ErofsImage, openErofs, type OpenErofsOptions } from "./erofs/reader.ts";
+export { EROFS_MAX_DECODED_BYTES, ErofsImage, openErofs, type OpenErofsOptions } from "./erofs/reader.ts";
 export type { ErofsEntry } from "./erofs/reading/directory.ts";
 export { deviceOf, type ErofsInode, type ErofsKind, type ErofsLayout } from "./erofs/reading/inode.ts";
 export type { ErofsRun } from "./erofs/reading/run.ts";

@@ -71,9 +71,12 @@ async function isCompressedInitrd(source: ByteSource): Promise<boolean> {
 async function onlyDisk(source: ByteSource): Promise<ByteSource | undefined> {
   // The name stands at the very beginning: most archives need no second look.
   if (!source.read(0, DISK_ENTRY.length).equals(Buffer.from(DISK_ENTRY))) return undefined;
-  const entries: TarEntry[] = [];
-  await readTar(chunksOf(source), (entry) => void entries.push(entry));
-  const [disk] = entries;
-  if (!disk || entries.length > 1 || disk.name !== DISK_ENTRY || disk.type !== "file") return undefined;
+  let disk: TarEntry | undefined;
+  let entries = 0;
+  await readTar(chunksOf(source), (entry) => {
+    disk ??= entry;
+    entries++;
+  });
+  if (!disk || entries > 1 || disk.name !== DISK_ENTRY || disk.type !== "file") return undefined;
   return sliceSource(source, disk.dataOffsetBytes, disk.sizeBytes);
 }

@@ -1,12 +1,13 @@
 import { borrowedChunksOf, type ByteSource, FormatError } from "@cvm-build/bytes";
-import { archivePath, type CpioEntry, FileTree, LazyContent, readCpio, type TreeNode } from "@cvm-build/fs-writer";
+import { archivePath, type CpioEntry, LazyContent, readCpio, type TreeNode } from "@cvm-build/fs-writer";
 import type { Workspace } from "../workspace.ts";
-import { FOUND, type FoundTree, putFound, ROOT_ATTRIBUTES } from "./found-tree.ts";
+import { BoundedTree, FOUND, type FoundTree, putFound } from "./found-tree.ts";
 
-/** What an initrd may hold, uncompressed. */
-const MAX_SIZE_BYTES = 2 ** 34;
-/** Larger contents are not kept in memory. */
+/** What an initrd may hold, uncompressed. One that was compressed as a whole is in memory as a whole. */
+const MAX_SIZE_BYTES = 2 ** 32;
+/** Larger contents are not kept in memory, nor others when they are too many. */
 const SMALL_BYTES = 1 << 16;
+const MAX_MEMORY_BYTES = 1 << 26;
 const MAX_TARGET_BYTES = 4095;
 
 /**
@@ -15,16 +16,20 @@ const MAX_TARGET_BYTES = 4095;
  * @throws FormatError
  */
 export function treeOfInitrd(source: ByteSource, workspace?: Workspace): FoundTree {
-  const tree = new FileTree(ROOT_ATTRIBUTES);
+  const tree = new BoundedTree();
   const links = new Map<string, TreeNode>();
   let index = 0;
+  let memoryBytes = 0;
   for (const entry of readCpio(source, { maxSizeBytes: MAX_SIZE_BYTES })) {
     const name = archivePath(entry.name, "cpio");
     const path = tree.resolveParent(name);
     if (path === undefined) {
       throw new FormatError({ record: "cpio", field: "name" }, `expected a directory for "${name}"`);
     }
-    const content = entry.kind === "file" ? contentOfEntry(entry, { source, index, workspace }) : undefined;
+    const { sizeBytes } = entry.data;
+    const isSmall = sizeBytes <= SMALL_BYTES && memoryBytes + sizeBytes <= MAX_MEMORY_BYTES;
+    if (isSmall) memoryBytes += sizeBytes;
+    const content = entry.kind === "file" ? contentOfEntry(entry, { isSmall, source, index, workspace }) : undefined;
     putFound(tree, path, linkedNode(entry, { links, content }));
     index++;
   }
@@ -70,10 +75,11 @@ function targetOf({ name, data }: CpioEntry): string {
 /** The data of an entry are there only until the next is asked for, where they were compressed. */
 function contentOfEntry(
   { data }: CpioEntry,
-  { source, index, workspace }: { source: ByteSource; index: number; workspace: Workspace | undefined },
+  place: { isSmall: boolean; source: ByteSource; index: number; workspace: Workspace | undefined },
 ): LazyContent {
+  const { isSmall, source, index, workspace } = place;
   const { sizeBytes } = data;
-  if (sizeBytes <= SMALL_BYTES) {
+  if (isSmall) {
     const bytes = Buffer.from(data.read(0, sizeBytes));
     return new LazyContent(sizeBytes, () => (sizeBytes === 0 ? [] : [bytes]));
   }

@@ -1,6 +1,6 @@
 import { type ByteSource, chunksOf, FormatError, sliceSource } from "@cvm-build/bytes";
-import { archivePath, FileTree, LazyContent, readTar, type TarEntry, type TreeNode } from "@cvm-build/fs-writer";
-import { FOUND, type FoundTree, putFound, ROOT_ATTRIBUTES } from "./found-tree.ts";
+import { archivePath, type FileTree, LazyContent, readTar, type TarEntry, type TreeNode } from "@cvm-build/fs-writer";
+import { BoundedTree, FOUND, type FoundTree, putFound, ROOT_ATTRIBUTES } from "./found-tree.ts";
 
 /**
  * The tree of an archive as tar would unpack it in an empty folder: later entries take the place of earlier ones.
@@ -8,12 +8,10 @@ import { FOUND, type FoundTree, putFound, ROOT_ATTRIBUTES } from "./found-tree.t
  * @throws FormatError
  */
 export async function treeOfTar(source: ByteSource): Promise<FoundTree> {
-  const entries: TarEntry[] = [];
-  await readTar(chunksOf(source), (entry) => void entries.push(entry));
-  const tree = new FileTree(ROOT_ATTRIBUTES);
-  for (const entry of entries) {
+  const tree = new BoundedTree();
+  await readTar(chunksOf(source), (entry) => {
     putFound(tree, placeOf(tree, archivePath(entry.name, "tar")), nodeOf(tree, source, entry));
-  }
+  });
   return { tree, leftOut: [] };
 }
 
