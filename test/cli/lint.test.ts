@@ -181,6 +181,29 @@ describe("lint", () => {
     expect(rulesOf(await lintJson([...start, ...names]), "error")).toEqual(["debug-parameters", "root-shell"]);
   });
 
+  it("looks at the system on a disk, and does not take the initrd for it", async () => {
+    const stacked = ["--profile", "minimal", "--profile", "disk", "--set", `Output.OutputDirectory=${scratch}/disk`];
+    const { directory, lint } = await cvmBuildJson<BuildReport>(["build", ...stacked]);
+    expect(rulesOf(lint!, "error")).toEqual(["root-shell"]);
+    expect(rulesOf(lint!)).toContain("unreadable-blocks");
+    const generators = lint!.findings.find(({ rule }) => rule === "generators");
+    expect(generators?.places.filter(({ detail = "" }) => detail.endsWith("in the initrd"))).toHaveLength(2);
+    const alone = await lintJson([join(directory, "disk.efi")]);
+    expect(rulesOf(alone, "error")).toEqual([]);
+    expect(alone.checked).not.toContain("root-shell");
+    expect(alone.notChecked).toContainEqual({
+      rule: "root-shell",
+      reason: "its initrd leads to another system: they were held against the initrd alone",
+    });
+    const disk = join(directory, "disk.raw");
+    for (const verb of ["lint", "measure"]) {
+      const { exitCode, stderr } = await cvmBuild([verb, disk]);
+      expect(exitCode).toBe(3);
+      expect(stderr).toContain("expected a UKI or a kernel, got a disk");
+    }
+    expect((await cvmBuild(["diff", directory, disk])).stdout).toContain("no register differs");
+  });
+
   it("refuses what is no image", async () => {
     const text = join(scratch, "text.efi");
     writeFileSync(text, "no image");

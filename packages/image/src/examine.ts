@@ -8,6 +8,7 @@ import { type Bootable, imageSha256 } from "./platforms/bootable.ts";
 import { measureOnPlatforms } from "./platforms/measure.ts";
 import { Memo } from "./platforms/memo.ts";
 import { selectPlatforms } from "./platforms/select.ts";
+import { refuseDisk } from "./refuse-disk.ts";
 import { type Variations, varyPlatform } from "./platforms/vary.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -42,6 +43,7 @@ export async function measureImage(request: MeasureRequest, surroundings: Surrou
   const { variableStore, firmware, platforms: names, banks, phases, commandLine } = request;
   using files = new DisposableStack();
   const image = files.use(openNamedFile(imagePath, "image"));
+  refuseDisk(imagePath, image);
   const initrd =
     request.initrd === undefined ? undefined : files.use(openNamedFile(absolute(request.initrd)!, "initrd"));
   const choice = { names, variableStore: absolute(variableStore), firmware: absolute(firmware) };

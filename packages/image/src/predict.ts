@@ -192,7 +192,10 @@ function notBooted({ output }: Profile): CvmError {
     "usage",
     `cannot predict registers of "${output.imageId}": expected an image that firmware or QEMU starts, got Format=${output.format}`,
     {
-      hint: "an add-on is not booted by itself: it is among Companions= of the image that it is for",
+      hint:
+        output.format === "addon"
+          ? "an add-on is not booted by itself: it is among Companions= of the image that it is for"
+          : "build it: measurements.json then has the registers of what boots",
     },
   );
 }

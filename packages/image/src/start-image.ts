@@ -11,11 +11,17 @@ import type { BuiltImage } from "./machine.ts";
 import type { Manifest } from "./manifest.ts";
 import { fileDigest } from "./output.ts";
 
+/** What a kernel is started with. */
+export interface StartedKernel {
+  initrdPath: string;
+  commandLine: string;
+}
+
 /** How a machine is given an image. */
 export interface StartOfImage {
   boot: Pick<ImageBoot, "imagePath" | "path" | "espFiles">;
   /** What a kernel is started with, where the image is one. */
-  kernel?: { initrdPath: string; commandLine: string };
+  kernel?: StartedKernel;
   /** What the machine boots from, as platforms say it: a file that begins as the disk does, or no partition table. */
   partitions: string;
 }
@@ -45,10 +51,20 @@ export function startOfImage(built: BuiltImage): StartOfImage {
  * What a built image that is a kernel is started with; undefined of a UKI.
  * @throws CvmError `not-booted` where it is not booted by itself; `not-measured` as `startOfImage`
  */
-export function startedKernel(built: BuiltImage): StartOfImage["kernel"] {
+export function startedKernel(built: BuiltImage): (StartedKernel & { path: string }) | undefined {
   const start = startKind(built);
-  if (start === undefined) throw notBooted(built, start);
-  return start === "kernel" ? startOfKernel(built).kernel : undefined;
+  switch (start) {
+    case undefined:
+      throw notBooted(built, start);
+    case "kernel":
+      return { path: built.path, ...startOfKernel(built).kernel };
+    case "memory": {
+      const path = kernelBeside(built);
+      return { path, ...startOfKernel({ ...built, path }).kernel };
+    }
+    default:
+      return undefined;
+  }
 }
 
 function startKind({ output }: BuiltImage): Start | undefined {
@@ -74,7 +90,7 @@ function startOfDisk({ output }: BuiltImage): StartOfImage {
  * The machine is handed kernel, initrd and command line.
  * @throws CvmError `not-measured` where the last two are not those that belong to the kernel
  */
-function startOfKernel({ output, path }: BuiltImage): StartOfImage {
+function startOfKernel({ output, path }: BuiltImage): StartOfImage & { kernel: StartedKernel } {
   const { outputs } = output.readJson<Manifest>("manifest.json");
   const names = bootFileNames(output.imageId);
   const file = (name: string) => join(output.path, name);
@@ -93,10 +109,15 @@ function startOfKernel({ output, path }: BuiltImage): StartOfImage {
 function startFromMemory(built: BuiltImage): StartOfImage {
   const { output, path } = built;
   const { fileSystem } = output.readJson<Manifest>("manifest.json");
-  const started = startOfKernel({ output, path: join(output.path, bootFileNames(output.imageId).kernel) });
+  const started = startOfKernel({ output, path: kernelBeside(built) });
   const placed = { path, addressBytes: fileSystem?.addressBytes ?? 0 };
   const kernel = { kind: "kernel", ...started.kernel, placed } as const;
   return { ...started, boot: { ...started.boot, path: kernel } };
+}
+
+/** The kernel of an image that is a file system. */
+function kernelBeside({ output }: BuiltImage): string {
+  return join(output.path, bootFileNames(output.imageId).kernel);
 }
 
 function notBooted({ path }: BuiltImage, start: Start | undefined): CvmError {

@@ -1,10 +1,11 @@
 import { statSync } from "node:fs";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { FormatError } from "@cvm-build/bytes";
 import { type LogVerification, verifyLog } from "../evidence/verify-log.ts";
 import { type QuoteVerification, verifyQuote } from "../evidence/verify-quote.ts";
 import { readContents } from "../explain/contents.ts";
 import { findImage } from "../machine.ts";
+import type { Manifest } from "../manifest.ts";
 import type { Surroundings } from "../surroundings.ts";
 import { type ContentDifference, diffContents } from "./diff-contents.ts";
 import { diffRegisters, type RegisterDifference } from "./diff-registers.ts";
@@ -38,7 +39,7 @@ export interface ImageDifference {
 /** Compares an image with another, or with what a machine says that it measured. */
 export function diffImage(request: DiffRequest, surroundings: Surroundings): Difference {
   const { a: image, b: path, platform } = request;
-  if (isImage(resolve(surroundings.invocationDirectory, path))) {
+  if (isImage(path, surroundings)) {
     return { against: "image", ...diffImages({ a: image, b: path }, surroundings) };
   }
   const published = { image, ...(platform !== undefined && { platform }) };
@@ -50,8 +51,13 @@ export function diffImage(request: DiffRequest, surroundings: Surroundings): Dif
   }
 }
 
-function isImage(path: string): boolean {
-  return path.endsWith(".efi") || statSync(path, { throwIfNoEntry: false })?.isFile() !== true;
+function isImage(image: string, surroundings: Surroundings): boolean {
+  const path = resolve(surroundings.invocationDirectory, image);
+  if (path.endsWith(".efi") || statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return true;
+  const { output } = findImage({ image }, surroundings);
+  if (output.read("manifest.json") === undefined) return false;
+  // Its disk, say, or its kernel.
+  return output.readJson<Manifest>("manifest.json").outputs.some(({ name }) => name === basename(path));
 }
 
 /** Compares two built images: their registers, event by event, and what they are made of, file by file. */

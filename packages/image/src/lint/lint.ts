@@ -9,6 +9,7 @@ import { type BuiltImage, findImage, type ImageChoice } from "../machine.ts";
 import { type NamedFile, openNamedFile } from "../named-file.ts";
 import type { Bootable } from "../platforms/bootable.ts";
 import { measureOnPlatforms } from "../platforms/measure.ts";
+import { refuseDisk } from "../refuse-disk.ts";
 import { startedByKernel } from "../platforms/by-kernel.ts";
 import { Memo } from "../platforms/memo.ts";
 import { selectPlatforms } from "../platforms/select.ts";
@@ -59,10 +60,9 @@ export async function lintImage(request: LintRequest, surroundings: Surroundings
   const kernel = built && startedKernel(built);
   const { initrd: initrdPath = kernel?.initrdPath, commandLine = kernel?.commandLine } = request;
   const initrd = initrdPath === undefined ? undefined : open(initrdPath, "initrd");
-  const seen = readBootImage(
-    { path, image },
-    { ...(initrd && { initrd }), ...(commandLine !== undefined && { commandLine }) },
-  );
+  const started = kernel ? { path: kernel.path, image: open(kernel.path, "image") } : { path, image };
+  refuseDisk(started.path, started.image);
+  const seen = readBootImage(started, { ...(initrd && { initrd }), ...(commandLine !== undefined && { commandLine }) });
   const report = runRules(await subjectOf(seen, { request, loaded, surroundings, isByKernel: kernel !== undefined }), {
     id: basename(path),
     sha256,
