@@ -73,8 +73,13 @@ describe.skipIf(!hasPeers)("a file system in memory that the boot loader fills",
 /** Waits for the shell of profile minimal, and asks it where it runs. */
 async function expectOverlay(machine: RunningBoot): Promise<void> {
   await machine.waitForSerial("built-in shell (ash)", { timeoutSec: TIMEOUT_SEC });
-  machine.type("grep -c '^overlay / overlay ' /proc/mounts; echo root-$?\n");
-  await machine.waitForSerial("root-0", { timeoutSec: TIMEOUT_SEC });
+  // What is typed before the shell has asked its terminal for the cursor is lost.
+  const ask = async () => {
+    machine.type("busybox grep -c '^overlay / overlay ' /proc/mounts; echo root-$?\n");
+    await machine.waitForSerial("root-0", { timeoutSec: 5 });
+    return true;
+  };
+  expect(await eventually(ask, { what: "the overlay that it runs in", timeoutSec: 60 })).toBe(true);
 }
 
 interface Wanted {
