@@ -128,6 +128,7 @@ describe("writeErofs refuses", () => {
     ["a label of 17 bytes", { label: "ő".repeat(8) + "o" }, "at most 16 bytes"],
     ["chunks of no power of two", { chunkBytes: 12_288 }, "a power of two"],
     ["chunks below a block", { chunkBytes: 2048 }, "a power of two"],
+    ["chunks that are not to be in memory", { chunkBytes: 1 << 25 }, "4096 to 16777216, got 33554432"],
     ["chunks and compression", { chunkBytes: 4096, compression: { algorithm: "lz4" } }, "got both"],
   ])("%s", async (_, options, message) => {
     await expect(write(treeOf([]), options)).rejects.toThrow(message);

@@ -18,10 +18,12 @@ export interface HashChunksTask {
  */
 export function hashChunks({ chunkBytes, pieces }: HashChunksTask): Sha256Hex[][] {
   using reader = new PieceReader(pieces);
-  const buffer = Buffer.allocUnsafeSlow(chunkBytes);
+  let buffer = Buffer.alloc(0);
   return [...unpackPieces(pieces)].map((piece) => {
     const whole = createHash("sha256");
     const digests: Sha256Hex[] = [];
+    const neededBytes = Math.min(chunkBytes, piece.sizeBytes);
+    if (neededBytes > buffer.length) buffer = Buffer.allocUnsafeSlow(neededBytes);
     for (let fromBytes = 0; fromBytes < piece.sizeBytes; fromBytes += chunkBytes) {
       const chunk = buffer.subarray(0, Math.min(chunkBytes, piece.sizeBytes - fromBytes));
       reader.fill(chunk, piece, fromBytes);

@@ -2,12 +2,14 @@ import { CvmError, type ReportProgress, sha256Hex, type Sha256Hex } from "@cvm-b
 import type { Content } from "../../tree.ts";
 import type { CompressedExtent } from "../compression/cluster-map.ts";
 import type { ErofsCompression } from "../compression/settings.ts";
-import { EROFS_BLOCK_BYTES, EROFS_CHUNK_BITS_MASK } from "../format.ts";
+import { EROFS_BLOCK_BYTES } from "../format.ts";
 import type { ContentTable } from "./contents.ts";
 import { ImageFile } from "./image-file.ts";
 import { HOLE_DIGEST, packPieces, wholeContent } from "./piece.ts";
 import { runTasks, type RunTasksOptions } from "./tasks.ts";
 
+/** A chunk is in memory as a whole. Larger ones that are equal are rare, and erofs could have them. */
+const MAX_CHUNK_BYTES = 16 << 20;
 /** How much of contents one task hashes. */
 const TASK_BYTES = 32 << 20;
 
@@ -97,10 +99,9 @@ export async function storeInChunks(
  * @throws CvmError `archive`
  */
 export function checkChunkBytes(chunkBytes: number): void {
-  const max = EROFS_BLOCK_BYTES * 2 ** EROFS_CHUNK_BITS_MASK;
   const isPowerOfTwo = Number.isInteger(Math.log2(chunkBytes));
-  if (isPowerOfTwo && chunkBytes >= EROFS_BLOCK_BYTES && chunkBytes <= max) return;
-  const expected = `a power of two from ${EROFS_BLOCK_BYTES} on`;
+  if (isPowerOfTwo && chunkBytes >= EROFS_BLOCK_BYTES && chunkBytes <= MAX_CHUNK_BYTES) return;
+  const expected = `a power of two from ${EROFS_BLOCK_BYTES} to ${MAX_CHUNK_BYTES}`;
   throw new CvmError("archive", `cannot cut files into chunks: expected ${expected}, got ${chunkBytes}`);
 }
 
