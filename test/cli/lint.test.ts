@@ -202,6 +202,11 @@ describe("lint", () => {
       expect(stderr).toContain("expected a UKI or a kernel, got a disk");
     }
     expect((await cvmBuild(["diff", directory, disk])).stdout).toContain("no register differs");
+    expect((await cvmBuild(["diff", open.directory, directory])).stdout).toMatch(
+      /root hash of the root .* [0-9a-f]{64}$/m,
+    );
+    const explained = await cvmBuild(["explain", "--file", "/usr/bin/busybox", directory]);
+    expect(explained.stderr).toMatch(/expected a file of the initrd, got none\n.* root hash [0-9a-f]{64}/);
   });
 
   it("refuses what is no image", async () => {

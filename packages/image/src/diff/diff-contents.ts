@@ -23,7 +23,7 @@ export interface ContentDifference {
   packages: Change<string>[];
   /** SHA-256 of artefacts. */
   artifacts: Change<string>[];
-  /** The kernel's release, the stub's version, the command line. */
+  /** The kernel's release, the stub's version, the command line, the root hash of the file system beside the initrd. */
   parts: Change<string>[];
   /** By path, with the segment's origin. */
   files: (Change<PackedFile> & { origin: string })[];
@@ -47,11 +47,13 @@ function artifactDigests({ artifacts }: Manifest): Map<string, string> {
   return new Map(artifacts.map(({ name, sha256 }) => [name, sha256]));
 }
 
-function partsOf({ image, kernel, stub }: Manifest): Map<string, string> {
+function partsOf({ image, kernel, stub, fileSystem }: Manifest): Map<string, string> {
   return new Map([
     ["kernel command line", image.kernelCommandLine],
     ["kernel", kernel?.release ?? ""],
     ["systemd-stub", stub?.version ?? ""],
+    // Its files are not among those of the initrd.
+    [`root hash of the ${fileSystem?.tree ?? "root"} file system`, fileSystem?.verity.rootHash ?? ""],
   ]);
 }
 

@@ -39,11 +39,7 @@ const SUGGESTIONS = 3;
 export function explainFile(contents: Contents, path: string): FileExplanation {
   const { found, alike } = findFile(contents, path);
   const last = found.at(-1);
-  if (last === undefined) {
-    throw new CvmError("no-file", `cannot explain file "${path}": expected a file of the image, got none`, {
-      ...(alike.length > 0 && { hint: `it has ${alike.join(", ")}` }),
-    });
-  }
+  if (last === undefined) throw notFound(contents, { path, alike });
   const initrdBytes = contents.manifest.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const named = packageOfOrigin(contents.manifest, last.segment.origin);
   return {
@@ -56,6 +52,25 @@ export function explainFile(contents: Contents, path: string): FileExplanation {
         .map(({ register, label }) => ({ platform: name, register, label })),
     ),
   };
+}
+
+function notFound(
+  { manifest: { image, fileSystem } }: Contents,
+  { path, alike }: { path: string; alike: readonly string[] },
+): CvmError {
+  const place = fileSystem ? "initrd" : "image";
+  const hints = [
+    ...(alike.length > 0 ? [`it has ${alike.join(", ")}`] : []),
+    ...(fileSystem
+      ? [
+          `files beside it decide the root hash ${fileSystem.verity.rootHash}, and with it what ` +
+            `${image.format === "disk" ? ".cmdline" : ".initrd"} decides: cvm-build inspect --list shows them`,
+        ]
+      : []),
+  ];
+  return new CvmError("no-file", `cannot explain file "${path}": expected a file of the ${place}, got none`, {
+    ...(hints.length > 0 && { hint: hints.join("; ") }),
+  });
 }
 
 /** Whether the initrd is among what an event measures: by itself, or in the image that firmware started, which is larger. */
