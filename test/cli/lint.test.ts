@@ -209,6 +209,20 @@ describe("lint", () => {
     expect(explained.stderr).toMatch(/expected a file of the initrd, got none\n.* root hash [0-9a-f]{64}/);
   });
 
+  it("looks at /usr alone where a disk has nothing else, and says what it has not", async () => {
+    const sets = [`Output.OutputDirectory=${scratch}/usr`, "Disk.Tree=usr", "Content.KernelCommandLine="];
+    const set = sets.flatMap((setting) => ["--set", setting]);
+    const { manifest, lint } = await cvmBuildJson<BuildReport>([
+      ...["build", "--profile", "minimal", "--profile", "disk"],
+      ...set,
+    ]);
+    // What has the shell started is a link in /etc.
+    const wanted = "/etc/systemd/system/multi-user.target.wants/serial-shell.service";
+    expect(manifest.leftOut).toEqual(expect.arrayContaining(["/etc/hostname", wanted]));
+    expect(manifest.leftOut?.filter((path) => path.startsWith("/usr/"))).toEqual([]);
+    expect(rulesOf(lint!, "error")).toEqual([]);
+  });
+
   it("refuses what is no image", async () => {
     const text = join(scratch, "text.efi");
     writeFileSync(text, "no image");
