@@ -5,6 +5,7 @@ import { EXIT } from "../exit-code.ts";
 import { isSet, text } from "../flags.ts";
 import { isVerified, renderDissection } from "../render/dissection.ts";
 import { renderInspection } from "../render/inspection.ts";
+import { oneLine } from "../render/terminal-text.ts";
 
 /** `cvm-build inspect`: what is in an image of any format, whoever made it. */
 export const inspect: Command = {
@@ -32,7 +33,7 @@ export const inspect: Command = {
       const lines = await listImage({ image, form }, surroundings);
       return {
         json: { format: form, entries: lines.map((line) => line.slice(0, -1)) },
-        text: () => lines.join(""),
+        text: () => lines.map((line) => `${oneLine(line.slice(0, -1))}\n`).join(""),
         exitCode: EXIT.done,
       };
     }

@@ -2,6 +2,7 @@ import type { Dissection, InspectedPartition, PartContents, Uses } from "@cvm-bu
 import type { Painter } from "./painter.ts";
 import { renderSize } from "./size.ts";
 import { renderTable } from "./table.ts";
+import { oneLine } from "./terminal-text.ts";
 
 /** How systemd-dissect words a use, in its order. */
 const USES = {
@@ -50,7 +51,7 @@ export function renderDissection(report: Dissection, painter: Painter): string {
     ...[report.contents, ...(report.partitions ?? []).map(({ contents }) => contents)].flatMap((contents) =>
       contents ? [verity(contents, painter), signature(contents, painter)] : [],
     ),
-    report.problems.map((problem) => `${painter("yellow", "problem")} ${problem}\n`).join(""),
+    report.problems.map((problem) => `${painter("yellow", "problem")} ${oneLine(problem)}\n`).join(""),
   ];
   return blocks.filter((block) => block !== "").join("\n");
 }
@@ -72,7 +73,7 @@ function head(report: Dissection, painter: Painter): string {
     `    Format: ${[...layers, format].join(" > ")}`,
     ...(contents ? factLines(contents) : []),
   ];
-  return `${lines.join("\n")}\n`;
+  return linesText(lines);
 }
 
 /** What a format says beside what systemd-dissect has a place for. */
@@ -97,7 +98,12 @@ function identity(report: Dissection): string {
       (report[field] ?? []).map((line, index) => `${index === 0 ? heading : " ".repeat(heading.length)} ${line}`),
     ),
   ];
-  return lines.map((line) => `${line}\n`).join("");
+  return linesText(lines);
+}
+
+/** Lines of which each may hold what an image says. */
+function linesText(lines: readonly string[]): string {
+  return lines.map((line) => `${oneLine(line)}\n`).join("");
 }
 
 function uses(report: Dissection, painter: Painter): string {
@@ -154,7 +160,7 @@ function partitions({ partitions: rows }: Dissection): string {
 function programs({ programs: found = [] }: Dissection, painter: Painter): string {
   const lines = found.map(({ path, kind, name, commandLine, problem }) => {
     const first = [painter("bold", kind), path, name && `"${name}"`, problem].filter(Boolean).join(" ");
-    return `${first}\n${commandLine === undefined ? "" : `  ${commandLine.trimEnd()}\n`}`;
+    return linesText([first, ...(commandLine === undefined ? [] : [`  ${commandLine.trimEnd()}`])]);
   });
   return lines.join("");
 }
@@ -172,22 +178,22 @@ function verity({ verity: facts }: PartContents, painter: Painter): string {
   const { rootHash, verification, ...others } = facts;
   const details = Object.entries(others).map(([name, value]) => `${name}=${value || "-"}`);
   const isGood = verification === "verified";
-  return [
-    `${painter("bold", "verity")} ${details.join(" ")}\n`,
-    `  root hash ${rootHash ?? "that of the only data block"}\n`,
-    ...(verification === undefined ? [] : [`  data ${painter(isGood ? "green" : "red", verification)}\n`]),
-  ].join("");
+  return linesText([
+    `${painter("bold", "verity")} ${details.join(" ")}`,
+    `  root hash ${rootHash ?? "that of the only data block"}`,
+    ...(verification === undefined ? [] : [`  data ${painter(isGood ? "green" : "red", verification)}`]),
+  ]);
 }
 
 function signature({ signature: facts }: PartContents, painter: Painter): string {
   if (!facts) return "";
   const { rootHash, certificateFingerprint, signer, problem } = facts;
-  return [
-    `${painter("bold", "signature")} ${signer ?? "of nobody"}\n`,
-    ...(rootHash === undefined ? [] : [`  of root hash ${rootHash}\n`]),
-    ...(certificateFingerprint === undefined ? [] : [`  certificate ${certificateFingerprint}\n`]),
-    ...(problem === undefined ? [] : [`  ${painter("red", problem)}\n`]),
-  ].join("");
+  return linesText([
+    `${painter("bold", "signature")} ${signer ?? "of nobody"}`,
+    ...(rootHash === undefined ? [] : [`  of root hash ${rootHash}`]),
+    ...(certificateFingerprint === undefined ? [] : [`  certificate ${certificateFingerprint}`]),
+    ...(problem === undefined ? [] : [`  ${painter("red", problem)}`]),
+  ]);
 }
 
 const UNITS = ["B", "K", "M", "G", "T", "P"];

@@ -1,6 +1,7 @@
 import type { ExtractReport } from "@cvm-build/image";
 import type { Painter } from "./painter.ts";
 import { renderSize } from "./size.ts";
+import { oneLine } from "./terminal-text.ts";
 
 /** More of a kind are counted. */
 const SHOWN = 5;
@@ -15,7 +16,7 @@ export function renderExtraction(report: ExtractReport, painter: Painter): strin
   lines.push(`${renderSize(sizeBytes)} in all\n`);
   const kinds = Map.groupBy(notMade, ({ what }) => what.split(" ")[0] ?? "");
   for (const [kind, cases] of kinds) {
-    const shown = cases.slice(0, SHOWN).map(({ path, what }) => `  ${path}: ${what}\n`);
+    const shown = cases.slice(0, SHOWN).map(({ path, what }) => `  ${oneLine(`${path}: ${what}`)}\n`);
     const more = cases.length > SHOWN ? `  and ${cases.length - SHOWN} more\n` : "";
     lines.push(painter("yellow", `only in ${manifest}: ${kind} (${cases.length})`), "\n", ...shown, more);
   }

@@ -2,6 +2,7 @@ import type { UkiInspection } from "@cvm-build/image";
 import type { Painter } from "./painter.ts";
 import { renderSize } from "./size.ts";
 import { renderTable } from "./table.ts";
+import { oneLine } from "./terminal-text.ts";
 
 type Section = UkiInspection["sections"][number];
 type Signature = NonNullable<UkiInspection["signatures"]>[number];
@@ -26,7 +27,7 @@ export function renderInspection(inspection: UkiInspection, painter: Painter): s
     `\n${sectionTable(inspection.sections)}`,
     ...(inspection.profiles ?? []).map(
       ({ id, title, cmdline, sections }, index) =>
-        `\n${painter("bold", ["profile", index, id, title, cmdline].filter((part) => part !== undefined).join(" "))}\n` +
+        `\n${painter("bold", oneLine(["profile", index, id, title, cmdline?.trimEnd()].filter((part) => part !== undefined).join(" ")))}\n` +
         sectionTable(sections),
     ),
     textBlock("osrel", inspection.osrel, painter),
@@ -62,7 +63,7 @@ function meaningOf({ name, compatible, devices, firmwareId, problem }: Section):
     ...(firmwareId === undefined ? [] : [`${name} is ${firmwareId}`]),
     ...(devices ?? []).map((device) => `${name} ${device.name}: ${device.value} for ${device.chids.join(", ")}`),
     ...(problem === undefined ? [] : [`${name}: ${problem}`]),
-  ].map((line) => `${line}\n`);
+  ].map((line) => `${oneLine(line)}\n`);
 }
 
 function textBlock(name: string, text: string | undefined, painter: Painter): string {

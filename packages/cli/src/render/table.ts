@@ -1,3 +1,5 @@
+import { oneLine } from "./terminal-text.ts";
+
 /** One column: its heading, and whether numbers stand to the right. */
 export interface Column {
   heading: string;
@@ -9,10 +11,11 @@ const SPACE_BETWEEN = "  ";
 // eslint-disable-next-line no-control-regex
 const COLOUR_CODES = /\u001b\[[0-9;]*m/g;
 
-/** Rows in columns as wide as their widest cell. Without any heading, there is no heading line. */
+/** Rows in columns as wide as their widest cell, each in one line. Without any heading, there is no heading line. */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const hasHeadings = columns.some(({ heading }) => heading !== "");
-  const all = hasHeadings ? [columns.map(({ heading }) => heading), ...rows] : rows;
+  const lines = rows.map((row) => row.map((cell) => oneLine(cell.trimEnd())));
+  const all = hasHeadings ? [columns.map(({ heading }) => heading), ...lines] : lines;
   const widths = columns.map((_, index) => Math.max(...all.map((row) => widthOf(row[index] ?? "")), 0));
   return all
     .map((row) =>
