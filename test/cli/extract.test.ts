@@ -169,6 +169,22 @@ describe.skipIf(!requirePeers("mkfs.erofs", "tar", "mkfifo"))("extract", () => {
     expect(readFileSync(`${output}.mtree`, "utf8")).toBe(before);
   });
 
+  it("shows a name with a line end in one line, and gives it to programs as it is", async () => {
+    const { stdout } = await cvmBuild(["inspect", image, "--list"]);
+    expect(stdout.split("\n").slice(0, 2)).toEqual(["a b\ufffd#c", "bin"]);
+    const { entries } = await cvmBuildJson<{ entries: string[] }>(["inspect", image, "--list"]);
+    expect(entries[0]).toBe("a b\n#c");
+  });
+
+  it("leaves nothing where a link stands in place of the folder", async () => {
+    mkdirSync(place("empty"));
+    symlinkSync("empty", place("linked"));
+    const { stderr, exitCode } = await cvmBuild(["extract", image, "--output", place("linked")]);
+    expect([exitCode, stderr.includes("expected nothing there")]).toEqual([1, true]);
+    expect(existsSync(place("linked.mtree"))).toBe(false);
+    expect(readdirSync(place("empty"))).toEqual([]);
+  });
+
   it("leaves nothing where an image is damaged", async () => {
     const damaged = Buffer.from(readFileSync(image));
     damaged.fill(0xff, 1024 + 64, 4096);

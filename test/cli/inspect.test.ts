@@ -424,6 +424,7 @@ describe.skipIf(!hasPeers)("inspect", () => {
     writeFileSync(place("zeros"), Buffer.alloc(5000));
     const { exitCode, stderr } = await cvmBuild(["inspect", place("text")]);
     expect([exitCode, stderr]).toEqual([3, expect.stringContaining("cannot decode image: expected a format")]);
+    expect(stderr).toContain(`cannot read image "${place("text")}"`);
     expect((await inspect(place("zeros"))).format).toBe("empty");
     writeFileSync(place("nothing"), "");
     expect((await inspect(place("nothing"))).format).toBe("empty");

@@ -6,6 +6,7 @@ import { readUki } from "@cvm-build/uki";
 import { openNamedFile } from "../named-file.ts";
 import { explainWriteFailure } from "../output.ts";
 import type { Surroundings } from "../surroundings.ts";
+import { explainDamage } from "./damaged-image.ts";
 import { dissect, type DissectedImage } from "./dissect.ts";
 import { FreshFolder } from "./fresh-folder.ts";
 import { isPe } from "./formats/program.ts";
@@ -56,7 +57,7 @@ const MANIFEST = "manifest";
 /**
  * Takes files, partitions or sections out of an image, as any user: owners, devices, set-id bits and extended attributes
  * are in a manifest beside the folder. The folder appears whole or not at all, and nothing outside it is written to.
- * @throws CvmError `no-image`, `exists`, `no-files`, `no-such-part`, `output`, `disk-full`; FormatError where the image is damaged
+ * @throws CvmError `no-image`, `exists`, `no-files`, `no-such-part`, `output`, `disk-full`, `format`
  */
 export async function extractImage(
   request: ExtractRequest,
@@ -95,7 +96,7 @@ export async function extractImage(
       notMade: files?.notMade ?? [],
     };
   } catch (error) {
-    throw explainFailure(error, output);
+    throw explainFailure(explainDamage(error, imagePath), output);
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { CvmError } from "@cvm-build/bytes";
 
@@ -33,10 +33,20 @@ export class FreshFolder implements Disposable {
    * @throws CvmError `exists` where something has come to stand there
    */
   finish(files: ReadonlyMap<string, string>): void {
-    for (const path of files.values()) if (existsSync(path)) throw taken(path);
+    for (const path of files.values()) if (lstatSync(path, { throwIfNoEntry: false })) throw taken(path);
     if (isTaken(this.#target)) throw taken(this.#target);
-    for (const [name, path] of files) renameSync(this.beside(name), path);
-    renameSync(this.path, this.#target);
+    const moved: string[] = [];
+    try {
+      for (const [name, path] of files) {
+        renameSync(this.beside(name), path);
+        moved.push(path);
+      }
+      renameSync(this.path, this.#target);
+    } catch (error) {
+      // What is mounted, for one, looks like an empty folder and cannot be replaced.
+      for (const path of moved) rmSync(path, { force: true });
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {
@@ -45,11 +55,9 @@ export class FreshFolder implements Disposable {
 }
 
 function isTaken(path: string): boolean {
-  try {
-    return readdirSync(path).length > 0;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ENOENT";
-  }
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return false;
+  return !found.isDirectory() || readdirSync(path).length > 0;
 }
 
 /** Says that there is something at a path already. */

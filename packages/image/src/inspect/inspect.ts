@@ -4,6 +4,7 @@ import { type ByteSource, CvmError, FormatError } from "@cvm-build/bytes";
 import { inspectUki, readUki, type UkiInspection } from "@cvm-build/uki";
 import { openNamedFile } from "../named-file.ts";
 import type { Surroundings } from "../surroundings.ts";
+import { explainDamage } from "./damaged-image.ts";
 import { dissect, type DissectedImage, systemReport } from "./dissect.ts";
 import type { Dissection } from "./dissection.ts";
 import { UNKNOWN_FORMAT } from "./formats/table.ts";
@@ -31,7 +32,7 @@ export type ListingForm = "list" | "mtree";
 
 /**
  * Says what is in an image.
- * @throws CvmError `no-image`, `no-hash-tree` where there is nothing to verify; FormatError where it is damaged
+ * @throws CvmError `no-image`, `no-hash-tree` where there is nothing to verify, `format` where it is damaged
  */
 export async function inspectImage(
   { image, verify = false }: InspectRequest,
@@ -40,6 +41,17 @@ export async function inspectImage(
   const path = resolve(surroundings.invocationDirectory, image);
   if (isFolder(path)) return inspectFolder(path);
   using source = openNamedFile(path, "image");
+  try {
+    return await inspectFile(source, { path, verify });
+  } catch (error) {
+    throw explainDamage(error, path);
+  }
+}
+
+async function inspectFile(
+  source: ByteSource,
+  { path, verify }: { path: string; verify: boolean },
+): Promise<Inspection> {
   if (isPe(source)) {
     if (verify) throw nothingToVerify(basename(path));
     return { format: "pe", ...inspectUki(source) };
@@ -57,7 +69,7 @@ export async function inspectImage(
 /**
  * Lists the files of an image, one a line: a file system's or an archive's, those that a booted disk would show, or those
  * of a UKI's initrd.
- * @throws CvmError `no-image`, `no-files` where the image has none; FormatError where it is damaged
+ * @throws CvmError `no-image`, `no-files` where the image has none, `format` where it is damaged
  */
 export async function listImage(
   { image, form }: { image: string; form: ListingForm },
@@ -69,8 +81,12 @@ export async function listImage(
   using source = openNamedFile(path, "image");
   using workspace = new Workspace();
   const keepContents = form === "mtree";
-  const { tree } = await openTree(source, { name: basename(path), workspace, keepContents });
-  return linesOf(tree);
+  try {
+    const { tree } = await openTree(source, { name: basename(path), workspace, keepContents });
+    return linesOf(tree);
+  } catch (error) {
+    throw explainDamage(error, path);
+  }
 }
 
 /** How an image is opened for its files. */
