@@ -8,7 +8,7 @@ export { type CompressionFormat, detectCompression } from "./compression/format.
 export { contentChunks, contentOf, readContent } from "./content.ts";
 export { dumpCpio } from "./cpio/dump.ts";
 export { type CpioEntry, readCpio, type ReadCpioOptions } from "./cpio/reader.ts";
-export { readCpioTree } from "./cpio/tree.ts";
+export { readCpioTree, type ReadCpioTreeOptions } from "./cpio/tree.ts";
 export {
   type CpioOptions,
   type CpioRecord,
