@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 /** What meets peers, downloads and boots takes its time. */
 const PATIENT = { testTimeout: 600_000, hookTimeout: 600_000 };
 
+const FORMATS = "test/{fs-writer,measure,uki}/*.test.ts";
+
 /** Unit tests stand beside the code and take seconds; `test/` holds what crosses packages, meets peers and boots. */
 export default defineConfig({
   test: {
@@ -17,11 +19,21 @@ export default defineConfig({
       {
         test: {
           ...PATIENT,
+          name: "formats",
+          // Bytes against peers that are processes of their own: a file of tests needs one core.
+          include: [FORMATS],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...PATIENT,
           name: "whole",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/tidy/**", "test/boots/**"],
+          exclude: ["test/tidy/**", "test/boots/**", FORMATS],
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -32,7 +44,7 @@ export default defineConfig({
           // An emulated processor keeps a core busy.
           maxWorkers: 2,
           maxConcurrency: 2,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
