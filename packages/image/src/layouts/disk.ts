@@ -1,5 +1,3 @@
-import { CvmError } from "@cvm-build/bytes";
-import { FileTree, parentOf } from "@cvm-build/fs-writer";
 import { assembleSystemdInitrd, diskPhases } from "@cvm-build/rootfs";
 import type { Inputs } from "../inputs.ts";
 import type { Build } from "../pipeline.ts";
@@ -12,8 +10,7 @@ import type { MadeImage } from "./layout.ts";
 import { PartsFolder } from "./parts-folder.ts";
 import { assembleTree } from "./tree.ts";
 import { measureUki, wrapInUki } from "./uki.ts";
-
-const USR = "/usr";
+import { type DiskTree, onlyUsr } from "./usr-tree.ts";
 
 /**
  * Makes a disk: an EFI system partition with a UKI whose initrd does no more than verify and mount, and the root file system,
@@ -25,7 +22,10 @@ export async function makeDisk(build: Build, inputs: Inputs): Promise<MadeImage>
   checkVerified(profile);
   using parts = new PartsFolder(build.generation);
   const rootfs = await assembleTree(build, inputs);
-  const { content, running, leftOut } = tree === "root" ? wholeRoot(rootfs.tree) : onlyUsr(rootfs.tree);
+  const { content, running, leftOut }: DiskTree =
+    tree === "root"
+      ? { content: rootfs.tree, running: rootfs.tree, leftOut: [] }
+      : onlyUsr(rootfs.tree, { mtimeSec: profile.content.sourceDateEpochSec });
   const fileSystem = await writeFileSystem(content, { ...build, tree, folder: parts.path });
   const initrd = await assembleSystemdInitrd(initrdInput(build, { inputs, rootfs }), rootfsTools(build));
   checkKernelOf(build, { kernel: rootfs.kernel, initrd: initrd.tree });
@@ -44,36 +44,4 @@ export async function makeDisk(build: Build, inputs: Inputs): Promise<MadeImage>
     fileSystem: fileSystem.facts,
     ...(leftOut.length > 0 && { leftOut }),
   };
-}
-
-/** What of a tree a disk has. */
-interface DiskTree {
-  /** What the file system holds. */
-  content: FileTree;
-  /** The tree as the system has it that runs. */
-  running: FileTree;
-  /** Paths that are on no disk. */
-  leftOut: string[];
-}
-
-function wholeRoot(tree: FileTree): DiskTree {
-  return { content: tree, running: tree, leftOut: [] };
-}
-
-/** Of what is beside /usr systemd itself makes the links at the top. */
-function onlyUsr(tree: FileTree): DiskTree {
-  const usr = tree.get(USR);
-  if (usr?.kind !== "directory") {
-    throw new CvmError("setting", `cannot make a disk of "${USR}": expected a directory`);
-  }
-  const content = new FileTree(usr);
-  const running = new FileTree(tree.get("/")!);
-  const leftOut: string[] = [];
-  for (const [path, node] of tree.entries()) {
-    const isInside = path.startsWith(`${USR}/`);
-    if (isInside) content.set(path.slice(USR.length), node);
-    if (isInside || path === USR || (node.kind === "symlink" && parentOf(path) === "/")) running.set(path, node);
-    else if (node.kind !== "directory") leftOut.push(path);
-  }
-  return { content, running, leftOut };
 }
