@@ -157,6 +157,8 @@ const CASES: Record<string, { fires: Subject[]; silent: Subject[] }> = {
   "root-filesystem": {
     fires: cmdlines(
       ...["root=LABEL=x", "root=/dev/vda2 ro", "root=PARTUUID=1 systemd.verity=no", "root=gpt-auto"],
+      // As pmem has it with Verity=none.
+      "root=/dev/pmem0 rootfstype=erofs ro",
       // What is opened with the hash is /dev/mapper/root, and not what is mounted.
       ...["root=LABEL=x roothash=00", "root=gpt-auto usrhash=00", "root=gpt-auto roothash=00 systemd.verity=no"],
       ...["root=tmpfs mount.usr=/dev/vda2", "root=/dev/mapper/root roothash=00 root=/dev/vda2"],

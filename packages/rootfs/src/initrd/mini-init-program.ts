@@ -181,6 +181,7 @@ for place in dev proc sys run; do
     mount -o move "/$place" "$root/$place" || refuse "cannot move /$place"
 done
 say "mounted, going on in $init"
+unset DM_DISABLE_UDEV
 exec switch_root "$root" "$init"
 refuse "there is no $init"
 `;

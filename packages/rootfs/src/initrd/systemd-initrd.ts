@@ -38,7 +38,7 @@ FailureAction=poweroff-force
 /**
  * Makes an initrd with systemd that mounts a verified root file system and goes on in it, out of packages' files. It holds
  * what `input.names` name, the libraries that these need, the modules that `KernelInitrdModules=` names, and nothing that
- * asks a person or the host.
+ * asks a person. What the host passes as credentials systemd takes here as it does later: files of tmpfiles.d, mounts.
  * @param input.packages those of the image and those that only the initrd has
  * @throws CvmError `initrd` where it would not boot; what `mergeInputs` throws; `kernel-modules`
  * @see systemd's bootup(7), "Bootup in the initrd"
