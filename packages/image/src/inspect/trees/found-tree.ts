@@ -14,10 +14,10 @@ export const FOUND: Origin = { kind: "artifact", name: "image" };
 /** What the directory `/` is where an image does not say. */
 export const ROOT_ATTRIBUTES = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, origin: FOUND };
 
-/** How much paths and nodes may take: of common paths, more than three million. */
+/** How much paths and nodes may take: of common paths, about a million. */
 const MAX_TREE_BYTES = 2 ** 30;
-/** What a node takes in memory beside its path, about. */
-const NODE_BYTES = 256;
+/** What a node takes in memory beside its path, about: objects, and its places in two tables. */
+const NODE_BYTES = 1024;
 
 /** A tree of what is in an archive or file system, which a small one that is compressed cannot make grow without end. */
 export class BoundedTree extends FileTree {
