@@ -62,7 +62,7 @@ beforeAll(async () => {
 
 async function look(
   bytes: Buffer,
-  options: { verify?: boolean; keepContents?: boolean } = {},
+  options: { verify?: boolean; keepContents?: boolean; maxFiles?: number } = {},
 ): Promise<DissectedImage> {
   using workspace = new Workspace(folder);
   return await dissect(bytesSource(bytes), {
@@ -110,6 +110,14 @@ describe("dissect", () => {
       ["esp", null, "rw"],
       ["root-verity", null, "ro"],
     ]);
+  });
+
+  it("looks at so many files of partitions, and says of which it does not", async () => {
+    const { report } = await look(images["disk"]!, { maxFiles: 2 });
+    const [esp, root] = report.partitions ?? [];
+    expect([esp?.contents.problem, esp?.contents.facts["entries"]]).toEqual([undefined, 5]);
+    expect(root?.contents.problem).toBe("cannot decode image: expected fewer files in all partitions");
+    expect(root?.contents.label).toBe("");
   });
 
   it("leaves no temporary files", () => {

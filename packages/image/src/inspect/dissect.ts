@@ -34,8 +34,11 @@ export interface DissectOptions {
   verify: boolean;
   /** Whether contents will be asked for: those that cannot be read by position are then kept. */
   keepContents: boolean;
+  /** Once the partitions so far have this many files, those of further ones are not looked at; a million unless given. */
+  maxFiles?: number;
 }
 
+const DEFAULT_MAX_FILES = 2 ** 20;
 const SECTOR_BYTES = 512;
 
 /**
@@ -54,7 +57,7 @@ export async function dissect(
   if (isGpt(source)) return dissectDisk(source, { base: { ...base, ...named }, imageName, options, contentsFor });
 
   const format = recognise(source);
-  const contents = await describeContents(source, { format, workspace: contentsFor });
+  const contents = await describeContents(source, { format, workspace: contentsFor, hasRoom: true });
   const problems: string[] = [];
   const system = contents.found && readSystem(contents.found, { imageName, hasEsp: false, problems });
   const isMounted = format?.fstype !== undefined && contents.found !== undefined;
@@ -95,6 +98,8 @@ async function dissectDisk(source: ByteSource, request: DiskRequest): Promise<Di
   const architectures = new Map<number, string>();
   const trees = new Map<number, FoundTree>();
   const partitions: InspectedPartition[] = [];
+  // Partitions that are one and the same, or hold little, can show any number of files each.
+  let leftFiles = request.options.maxFiles ?? DEFAULT_MAX_FILES;
   for (const found of gpt.partitions) {
     const { uuid, label, offsetBytes, sizeBytes, flags, typeUuid, type, architecture } = found;
     const partno = found.index + 1;
@@ -102,7 +107,9 @@ async function dissectDisk(source: ByteSource, request: DiskRequest): Promise<Di
     const { contents, found: tree } = await describeContents(part, {
       format: recognise(part),
       workspace: request.contentsFor,
+      hasRoom: leftFiles > 0,
     });
+    leftFiles -= tree?.tree.size ?? 0;
     sources.set(partno, part);
     if (architecture) architectures.set(partno, architecture);
     if (tree) trees.set(partno, tree);
@@ -151,13 +158,15 @@ function readSystem(
 
 async function describeContents(
   source: ByteSource,
-  { format, workspace }: { format: ImageFormat | undefined; workspace: Workspace | undefined },
+  options: { format: ImageFormat | undefined; workspace: Workspace | undefined; hasRoom: boolean },
 ): Promise<{ contents: PartContents; found: FoundTree | undefined }> {
+  const { format, workspace, hasRoom } = options;
   if (!format) return { contents: { format: UNKNOWN_FORMAT, facts: {} }, found: undefined };
   const name = { format: format.name, ...(format.fstype !== undefined && { fstype: format.fstype }) };
   let contents: PartContents = { ...name, facts: {} };
   try {
     contents = { ...name, ...format.describe(source) };
+    if (format.tree && !hasRoom) throw new FormatError({ record: "image" }, "expected fewer files in all partitions");
     const found = await format.tree?.(source, workspace);
     if (found) contents.facts["entries"] = found.tree.size - 1;
     return { contents, found };
