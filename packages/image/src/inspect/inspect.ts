@@ -100,7 +100,7 @@ export interface OpenTreeOptions {
 
 /**
  * The files of an image.
- * @throws CvmError `no-files` where it has none; FormatError where it is damaged
+ * @throws CvmError `no-files` where it has none, `format` where what it holds is damaged; FormatError where it is
  */
 export async function openTree(
   source: ByteSource,
@@ -113,7 +113,10 @@ export async function openTree(
   }
   const image = await dissect(source, { ...options, verify: false });
   const problem = image.report.contents?.problem;
-  if (problem !== undefined) throw new FormatError({ record: image.report.format }, problem);
+  if (problem !== undefined) {
+    const message = `cannot list files of ${JSON.stringify(options.name)}: expected ${image.report.format} that is whole`;
+    throw new CvmError("format", message, { cause: new CvmError("format", problem) });
+  }
   if (!image.tree) throw noFiles(options.name, "a file system or an archive that is read here");
   return { tree: image.tree, image };
 }
