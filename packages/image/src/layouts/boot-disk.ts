@@ -21,7 +21,7 @@ import { fileDigest, type Generation } from "../output.ts";
 import type { Surroundings } from "../surroundings.ts";
 
 /** A disk that firmware starts a UKI from. */
-export interface BootDiskRequest {
+export interface BootDiskParts {
   profile: Profile;
   /** Path of the UKI; what it is booted with stands beside it. */
   uki: string;
@@ -31,48 +31,50 @@ export interface BootDiskRequest {
   partitions: readonly DiskPartition[];
   /** Where parts are made. */
   folder: string;
-  generation: Generation;
-  surroundings: Surroundings;
 }
 
-/** What was written of a disk. */
-export interface WrittenBootDisk {
-  /** Names of its files in the output directory. */
-  outputs: string[];
+/** A disk whose parts are made. */
+export interface LaidOutDisk {
+  profile: Profile;
+  partitions: readonly DiskPartition[];
   /** Its first sectors, of which firmware measures the partition table. */
   table: Buffer;
+  folder: string;
 }
 
 /** Where firmware looks on a medium that nobody told it of. @see UEFI Specification 2.10, 3.5.1.1 */
 const REMOVABLE_MEDIA = { "x86-64": "/EFI/BOOT/BOOTX64.EFI", arm64: "/EFI/BOOT/BOOTAA64.EFI" } as const;
 const ORIGIN: Origin = { kind: "finisher", name: "esp" };
 
-/** Writes a disk with an EFI system partition and others, in every format that `DiskFormat=` names. */
-export async function writeBootDisk(request: BootDiskRequest): Promise<WrittenBootDisk> {
-  const { profile, folder, generation, surroundings } = request;
+/** Makes the EFI system partition, and says where everything will lie. */
+export async function layOutBootDisk(request: BootDiskParts): Promise<LaidOutDisk> {
+  const { profile, folder } = request;
+  const partitions = [await espPartition(request), ...request.partitions];
+  return { profile, folder, partitions, table: layOutGpt(partitions, diskOptions(profile)).primary };
+}
+
+/**
+ * Writes a disk in every format that `DiskFormat=` names.
+ * @returns names of its files in the output directory
+ */
+export async function writeBootDisk(
+  { profile, partitions, table, folder }: LaidOutDisk,
+  { generation, surroundings }: { generation: Generation; surroundings: Surroundings },
+): Promise<string[]> {
   const { imageId, diskFormats } = profile.output;
-  const rawName = `${imageId}${DISK_SUFFIXES.raw}`;
-  const rawPath = diskFormats.includes("raw") ? generation.path(rawName) : join(folder, rawName);
-  const esp = await espPartition(request);
-  const { table, sizeBytes, sha256 } = writeDisk({
-    ...diskOptions(profile),
-    output: rawPath,
-    partitions: [esp, ...request.partitions],
-  });
+  const nameOf = (format: keyof typeof DISK_SUFFIXES) => `${imageId}${DISK_SUFFIXES[format]}`;
+  const rawPath = diskFormats.includes("raw") ? generation.path(nameOf("raw")) : join(folder, nameOf("raw"));
+  const raw = writeDisk({ ...diskOptions(profile), output: rawPath, partitions });
   const tableName = `${imageId}${TABLE_SUFFIX}`;
   generation.write(tableName, table);
-  const outputs = [tableName];
   for (const format of diskFormats) {
     surroundings.signal?.throwIfAborted();
-    const name = `${imageId}${DISK_SUFFIXES[format]}`;
-    outputs.push(name);
-    if (format === "raw") generation.written(name, { sizeBytes, sha256 });
-    else generation.written(name, await convert(format));
+    generation.written(nameOf(format), format === "raw" ? raw : await convert(format));
   }
-  return { outputs, table };
+  return [tableName, ...diskFormats.map(nameOf)];
 
   async function convert(format: "qcow2" | "vhd" | "gcp") {
-    const output = generation.path(`${imageId}${DISK_SUFFIXES[format]}`);
+    const output = generation.path(nameOf(format));
     await convertDisk({ path: rawPath }, { output, format, threads: surroundings.workers });
     return fileDigest(output);
   }
@@ -83,7 +85,7 @@ export async function writeBootDisk(request: BootDiskRequest): Promise<WrittenBo
  * @param request.last those that it has
  */
 export async function tableWithUki(
-  request: Pick<BootDiskRequest, "profile" | "uki" | "folder"> & { last: Buffer },
+  request: Pick<BootDiskParts, "profile" | "uki" | "folder"> & { last: Buffer },
 ): Promise<Buffer> {
   const esp = await espPartition(request);
   const [, ...others] = readGpt(diskOf(request.last)).partitions;
@@ -139,7 +141,7 @@ async function espPartition({
   uki,
   espFiles,
   folder,
-}: Pick<BootDiskRequest, "profile" | "uki" | "espFiles" | "folder">): Promise<DiskPartition> {
+}: Pick<BootDiskParts, "profile" | "uki" | "espFiles" | "folder">): Promise<DiskPartition> {
   const { output, disk, content, distribution } = profile;
   const path = join(folder, "esp.vfat");
   const files = new Map<string, string>([

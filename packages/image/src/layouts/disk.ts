@@ -1,8 +1,9 @@
 import { assembleSystemdInitrd, diskPhases } from "@cvm-build/rootfs";
 import type { Inputs } from "../inputs.ts";
 import type { Build } from "../pipeline.ts";
+import { bothEnded } from "./both-ended.ts";
 import { diskArguments } from "./disk-arguments.ts";
-import { dataPartition, writeBootDisk } from "./boot-disk.ts";
+import { dataPartition, layOutBootDisk, writeBootDisk } from "./boot-disk.ts";
 import { checkVerified, fileSystemPartitions, writeFileSystem } from "./file-system.ts";
 import { initrdInput, packInitrd, rootfsTools } from "./initrd.ts";
 import { checkKernelOf } from "./kernel-check.ts";
@@ -26,22 +27,31 @@ export async function makeDisk(build: Build, inputs: Inputs): Promise<MadeImage>
     tree === "root"
       ? { content: rootfs.tree, running: rootfs.tree, leftOut: [] }
       : onlyUsr(rootfs.tree, { mtimeSec: profile.content.sourceDateEpochSec });
-  const fileSystem = await writeFileSystem(content, { ...build, tree, folder: parts.path });
-  const initrd = await assembleSystemdInitrd(initrdInput(build, { inputs, rootfs }), rootfsTools(build));
-  checkKernelOf(build, { kernel: rootfs.kernel, initrd: initrd.tree });
+  // Neither needs the other, and one has a thread's work to do while the other has all threads at work.
+  const [fileSystem, { initrd, packed }] = await bothEnded(
+    writeFileSystem(content, { ...build, tree, folder: parts.path }),
+    makeInitrd(build, { inputs, rootfs }),
+  );
   const uki = await wrapInUki(build, {
-    inputs,
+    ...{ inputs, packed },
     rootfs: { ...rootfs, phases: diskPhases(initrd.tree, running) },
-    packed: await packInitrd(initrd.tree, build),
     kernelArguments: diskArguments(fileSystem.facts),
   });
   const partitions = [...fileSystemPartitions(fileSystem, profile), ...dataPartition(profile)];
-  const disk = await writeBootDisk({ ...build, uki: uki.written.path, partitions, folder: parts.path });
+  const disk = await layOutBootDisk({ profile, uki: uki.written.path, partitions, folder: parts.path });
+  const measured = { tree: running, initrd: initrd.tree, partitionTable: disk.table };
+  const [measurements, outputs] = await bothEnded(measureUki(build, uki, measured), writeBootDisk(disk, build));
   return {
     ...uki,
-    ...(await measureUki(build, uki, { tree: running, initrd: initrd.tree, partitionTable: disk.table })),
-    written: { ...uki.written, outputs: [...uki.written.outputs, ...disk.outputs] },
+    ...measurements,
+    written: { ...uki.written, outputs: [...uki.written.outputs, ...outputs] },
     fileSystem: fileSystem.facts,
     ...(leftOut.length > 0 && { leftOut }),
   };
+}
+
+async function makeInitrd(build: Build, parts: Parameters<typeof initrdInput>[1]) {
+  const initrd = await assembleSystemdInitrd(initrdInput(build, parts), rootfsTools(build));
+  checkKernelOf(build, { kernel: parts.rootfs.kernel, initrd: initrd.tree });
+  return { initrd, packed: await packInitrd(initrd.tree, build) };
 }

@@ -3,7 +3,8 @@ import type { Content } from "@cvm-build/fs-writer";
 import type { Inputs } from "../inputs.ts";
 import { fileDigest } from "../output.ts";
 import type { Build } from "../pipeline.ts";
-import { dataPartition, writeBootDisk, type WrittenBootDisk } from "./boot-disk.ts";
+import { bothEnded } from "./both-ended.ts";
+import { dataPartition, type LaidOutDisk, layOutBootDisk, writeBootDisk } from "./boot-disk.ts";
 import { checkVerified, fileSystemPartitions, type VerifiedFileSystem, writeFileSystem } from "./file-system.ts";
 import { initrdInput, miniInit, packInitrd, rootfsTools } from "./initrd.ts";
 import { checkKernelOf } from "./kernel-check.ts";
@@ -36,14 +37,16 @@ export async function makeInitOverlay(build: Build, inputs: Inputs): Promise<Mad
   const packed = await packInitrd(initrd.tree, build);
   const phases = bootPhases(rootfs.tree);
   const uki = await wrapInUki(build, { inputs, packed, rootfs: { ...rootfs, phases } });
-  const disk = await writeCarrier(build, { carrier, fileSystem, uki: uki.written.path, folder: parts.path });
+  const disk = await layOutCarrier(build, { carrier, fileSystem, uki: uki.written.path, folder: parts.path });
+  const measured = { tree: rootfs.tree, initrd: initrd.tree, ...(disk && { partitionTable: disk.table }) };
+  const [measurements, outputs] = await bothEnded(
+    measureUki(build, uki, measured),
+    disk ? writeBootDisk(disk, build) : Promise.resolve([]),
+  );
   return {
     ...uki,
-    ...(await measureUki(build, uki, {
-      ...{ tree: rootfs.tree, initrd: initrd.tree },
-      ...(disk && { partitionTable: disk.table }),
-    })),
-    written: { ...uki.written, outputs: [...uki.written.outputs, ...(disk?.outputs ?? [])] },
+    ...measurements,
+    written: { ...uki.written, outputs: [...uki.written.outputs, ...outputs] },
     fileSystem: fileSystem.facts,
   };
 }
@@ -61,10 +64,10 @@ function carrierOf({ profile }: Build, { facts }: VerifiedFileSystem): OverlayCa
 }
 
 /** The disk that carries the erofs; undefined where the initrd does. */
-async function writeCarrier(
-  build: Build,
+async function layOutCarrier(
+  { profile }: Build,
   parts: { carrier: OverlayCarrier; fileSystem: VerifiedFileSystem; uki: string; folder: string },
-): Promise<WrittenBootDisk | undefined> {
+): Promise<LaidOutDisk | undefined> {
   const { carrier, fileSystem, uki, folder } = parts;
   if (carrier.kind === "initrd") return undefined;
   const espFiles = new Map(
@@ -75,8 +78,8 @@ async function writeCarrier(
         ]
       : [],
   );
-  const own = carrier.kind === "partition" ? fileSystemPartitions(fileSystem, build.profile) : [];
-  return writeBootDisk({ ...build, uki, espFiles, partitions: [...own, ...dataPartition(build.profile)], folder });
+  const own = carrier.kind === "partition" ? fileSystemPartitions(fileSystem, profile) : [];
+  return layOutBootDisk({ profile, uki, espFiles, partitions: [...own, ...dataPartition(profile)], folder });
 }
 
 function contentAt(path: string): Content {
