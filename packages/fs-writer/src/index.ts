@@ -41,12 +41,11 @@ export {
 } from "./disk/writer.ts";
 export { dumpTree } from "./dump-tree.ts";
 export { dumpErofs } from "./erofs/dump.ts";
-export { type ErofsOptions, writeErofs, type WrittenErofs } from "./erofs/writer.ts";
+export { EROFS_FORMAT_VERSION, type ErofsOptions, writeErofs, type WrittenErofs } from "./erofs/writer.ts";
 export {
   type ErofsCompression,
   type ErofsCompressionSettings,
   erofsCompressionSettings,
-  erofsCompressorIdentity,
 } from "./erofs/compression/settings.ts";
 export { readErofsTree, type ReadErofsTreeOptions } from "./erofs/read-tree.ts";
 export { EROFS_MAX_DECODED_BYTES, ErofsImage, openErofs, type OpenErofsOptions } from "./erofs/reader.ts";

@@ -29,7 +29,7 @@ export interface Manifest {
     kernelCommandLine: string;
     sourceDateEpochSec: number;
   };
-  tools: { cvmBuild: string; zstd: string; segmentFormat: number };
+  tools: { cvmBuild: string } & Lock["tools"];
   lock: { sha256: Sha256Hex; repositories: LockedRepository[] };
   packages: ManifestPackage[];
   artifacts: (LockedArtifact & { sizeBytes: number })[];

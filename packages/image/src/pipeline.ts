@@ -1,6 +1,6 @@
 import { sep } from "node:path";
 import { canonicalJson, CvmError, FormatError } from "@cvm-build/bytes";
-import { SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
+import { EROFS_FORMAT_VERSION, SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
 import type { Profile } from "@cvm-build/profile";
 import type { Store } from "@cvm-build/store";
 import { fetchInputs, type Inputs } from "./inputs.ts";
@@ -54,6 +54,7 @@ function checkTools({ lock }: ObtainedLock): void {
   const ours: Record<keyof typeof lock.tools, string | number | undefined> = {
     zstd: process.versions.zstd,
     segmentFormat: SEGMENT_FORMAT_VERSION,
+    erofsFormat: EROFS_FORMAT_VERSION,
   };
   for (const [tool, locked] of Object.entries(lock.tools)) {
     const found = ours[tool as keyof typeof ours];

@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
-import type { Profile } from "@cvm-build/profile";
+import { EROFS_FORMAT_VERSION, SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
+import { type OutputFormat, type Profile, VERITY_FORMATS } from "@cvm-build/profile";
 import {
   encodeLock,
   type Lock,
@@ -55,6 +55,7 @@ export async function resolveProfile(
     withEssential: content.withEssential,
     withRecommends: content.withRecommends,
   });
+  const hasErofs = (VERITY_FORMATS as readonly OutputFormat[]).includes(profile.output.format);
   const hasStub = layoutOf(profile).stub !== undefined;
   const ofStub =
     !hasStub || uki.stubRelease === undefined || uki.stubRelease === distribution.release
@@ -81,7 +82,11 @@ export async function resolveProfile(
         : []),
     ],
     artifacts,
-    tools: { zstd: process.versions.zstd ?? "none", segmentFormat: SEGMENT_FORMAT_VERSION },
+    tools: {
+      zstd: process.versions.zstd ?? "none",
+      segmentFormat: SEGMENT_FORMAT_VERSION,
+      ...(hasErofs && { erofsFormat: EROFS_FORMAT_VERSION }),
+    },
   };
 }
 

@@ -15,7 +15,7 @@ export type {
   UkiSettings,
   ValidationSettings,
 } from "./profile.ts";
-export { FORMAT_TRAITS, OUTPUT_FORMATS, type OutputFormat } from "./output-format.ts";
+export { FORMAT_TRAITS, OUTPUT_FORMATS, type OutputFormat, VERITY_FORMATS } from "./output-format.ts";
 export type { Probe, ServiceDeclaration } from "./service.ts";
 export type { ProfileErrorCode } from "./error.ts";
 export { type LoadedProfile, loadProfile, type MergedSetting } from "./load.ts";

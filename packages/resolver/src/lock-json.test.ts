@@ -44,6 +44,8 @@ function makeLock(packages: LockedPackage[] = [lockedPackage("bash"), lockedPack
 test("a lock survives the round trip, and its text does not depend on the order of its lists", () => {
   const text = encodeLock(makeLock());
   expect(parseLock(text, { file: "cvm.lock" })).toEqual(makeLock());
+  const withErofs = { ...makeLock(), tools: { zstd: "1.5.7", segmentFormat: 1, erofsFormat: 2 } };
+  expect(parseLock(encodeLock(withErofs), { file: "cvm.lock" })).toEqual(withErofs);
   expect(encodeLock(makeLock([lockedPackage("zsh"), lockedPackage("bash")]))).toBe(text);
   expect(text.startsWith('{\n  "artifacts": [\n')).toBe(true);
   expect(text.endsWith("}\n")).toBe(true);
@@ -55,6 +57,7 @@ test.each<[path: string, change: (lock: Record<string, any>) => void, expected: 
   [".distribution.id", (lock) => (lock["distribution"].id = "fedora"), '"debian"'],
   [".distribution", (lock) => (lock["distribution"] = []), "an object"],
   [".tools", (lock) => delete lock["tools"], "an object"],
+  [".tools.erofsFormat", (lock) => (lock["tools"].erofsFormat = "2"), "a whole number"],
   [".extra", (lock) => (lock["extra"] = 1), "no such field"],
   [".repositories[0].archive", (lock) => (lock["repositories"][0].archive = "ports"), '"main" or "security"'],
   [".repositories[0].date", (lock) => (lock["repositories"][0].date = "yesterday"), "a date"],

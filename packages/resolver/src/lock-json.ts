@@ -47,12 +47,18 @@ function object<Value>(readers: Readers<Value>): Reader<Value> {
     const fields = value as Record<string, unknown>;
     const unknown = Object.keys(fields).find((key) => !Object.hasOwn(readers, key));
     if (unknown !== undefined) throw wrong(at(place, `.${unknown}`, fields[unknown]), "no such field");
-    const entries = Object.entries<Reader<unknown>>(readers).map(([key, read]) => {
+    const entries = Object.entries<Reader<unknown>>(readers).flatMap(([key, read]) => {
       const field = Object.hasOwn(fields, key) ? fields[key] : undefined;
-      return [key, read(at(place, `.${key}`, field))];
+      const found = read(at(place, `.${key}`, field));
+      return found === undefined ? [] : [[key, found] as const];
     });
     return Object.fromEntries(entries) as Value;
   };
+}
+
+/** Reads a field that need not be there. */
+function optional<Value>(read: Reader<Value>): Reader<Value | undefined> {
+  return (place) => (place.value === undefined ? undefined : read(place));
 }
 
 function list<Value>(read: Reader<Value>): Reader<Value[]> {
@@ -148,7 +154,7 @@ const readLock = object<Lock>({
     }),
     (a, b) => compareCodeUnits(a.name, b.name),
   ),
-  tools: object<Lock["tools"]>({ zstd: text, segmentFormat: count }),
+  tools: object<Lock["tools"]>({ zstd: text, segmentFormat: count, erofsFormat: optional(count) }),
 });
 
 function comparePackages(a: LockedPackage, b: LockedPackage): number {

@@ -11,8 +11,8 @@ export interface Lock {
   packages: LockedPackage[];
   /** Sorted by name. */
   artifacts: LockedArtifact[];
-  /** What bears on output bytes beside the inputs. */
-  tools: { zstd: string; segmentFormat: number };
+  /** What bears on output bytes beside the inputs. `erofsFormat` only of images with such a file system. */
+  tools: { zstd: string; segmentFormat: number; erofsFormat?: number };
 }
 
 /** The distribution that a lock's packages come from. */

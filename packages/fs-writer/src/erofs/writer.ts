@@ -15,6 +15,12 @@ import { checkLabel, encodeFirstBlock } from "./writing/superblock.ts";
 import type { ImageTask } from "./writing/do-tasks.ts";
 import { imagePool, runTasks, type RunTasksOptions } from "./writing/tasks.ts";
 
+/**
+ * Goes up when the same tree and options would give other bytes: another layout, or another encoder of LZ4. Those of zstd also depend
+ * on its version.
+ */
+export const EROFS_FORMAT_VERSION = 1;
+
 /** What beside the tree decides an image, and how it is made. */
 export interface ErofsOptions {
   uuid: string;

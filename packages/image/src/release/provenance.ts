@@ -59,6 +59,7 @@ export function provenanceStatement({ manifest, lock, subjects, builderId, finis
             "cvm-build": manifest.tools.cvmBuild,
             zstd: manifest.tools.zstd,
             segmentFormat: String(manifest.tools.segmentFormat),
+            ...(manifest.tools.erofsFormat !== undefined && { erofsFormat: String(manifest.tools.erofsFormat) }),
           },
         },
         ...(finishedOn !== undefined && { metadata: { finishedOn } }),

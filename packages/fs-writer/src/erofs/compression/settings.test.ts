@@ -1,10 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  compressionRecords,
-  type ErofsCompression,
-  erofsCompressionSettings,
-  erofsCompressorIdentity,
-} from "./settings.ts";
+import { compressionRecords, type ErofsCompression, erofsCompressionSettings } from "./settings.ts";
 
 describe("erofsCompressionSettings", () => {
   it.each([
@@ -54,9 +49,4 @@ describe("compressionRecords", () => {
       configurations,
     });
   });
-});
-
-it("names what determines the bytes of clusters", () => {
-  expect(erofsCompressorIdentity({ algorithm: "lz4" })).toBe("cvm-build lz4 1");
-  expect(erofsCompressorIdentity({ algorithm: "zstd" })).toBe(`zstd ${process.versions.zstd}`);
 });

@@ -55,14 +55,6 @@ export function erofsCompressionSettings(compression: ErofsCompression): ErofsCo
   return { algorithm, level, clusterBytes };
 }
 
-/** Goes up when our own encoder of LZ4 would give other bytes for the same content. */
-const LZ4_VERSION = 1;
-
-/** What determines the bytes of clusters beside contents and settings: the encoder and its version. */
-export function erofsCompressorIdentity({ algorithm }: Pick<ErofsCompression, "algorithm">): string {
-  return algorithm === "zstd" ? `zstd ${process.versions.zstd}` : `cvm-build ${algorithm} ${LZ4_VERSION}`;
-}
-
 /** The number under which map headers and the superblock know the algorithm. */
 export function algorithmNumber(algorithm: ErofsCompression["algorithm"]): number {
   return EROFS_COMPRESSION_ALGORITHMS[algorithm === "lz4hc" ? "lz4" : algorithm];
