@@ -12,7 +12,7 @@ import { verifyVerity } from "./verify.ts";
 import { type VerityOptions, writeVerity } from "./writer.ts";
 
 /** How many damaged devices are read; a night's run takes more. */
-const CASES = Number(process.env["CVM_FUZZ_CASES"] ?? 5000);
+const CASES = Number(process.env["CVM_FUZZ_CASES"] ?? 15_000);
 const FUZZ = { timeout: 30_000 + CASES * 10 };
 const UUID = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
 const folder = mkdtempSync(join(tmpdir(), "cvm-verity-"));
