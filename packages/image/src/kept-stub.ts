@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { assert, compactCanonicalJson, sha256Hex } from "@cvm-build/bytes";
 import type { stubPackageOf } from "./inputs.ts";
-import type { Build } from "./pipeline.ts";
+import type { Build } from "./build-under-way.ts";
 
 const KIND = "stub";
 /** Of what is taken out of a package. */

@@ -1,28 +1,12 @@
 import { sep } from "node:path";
 import { canonicalJson, CvmError, FormatError } from "@cvm-build/bytes";
 import { EROFS_FORMAT_VERSION, SEGMENT_FORMAT_VERSION } from "@cvm-build/fs-writer";
-import type { Profile } from "@cvm-build/profile";
-import type { Store } from "@cvm-build/store";
+import type { Build } from "./build-under-way.ts";
 import { fetchInputs, type Inputs } from "./inputs.ts";
-import { layoutOf } from "./layouts/table.ts";
+import { MAKERS } from "./layouts/makers.ts";
 import { LINT_FILE } from "./lint/finding.ts";
 import { LOCK_FILE, type ObtainedLock } from "./locking.ts";
 import { manifestOf } from "./manifest.ts";
-import type { Generation } from "./output.ts";
-import type { ImageSigners } from "./signing.ts";
-import type { Surroundings } from "./surroundings.ts";
-
-/** A build under way. */
-export interface Build {
-  profile: Profile;
-  obtained: ObtainedLock;
-  /** Files that stand in for artefacts, by name. */
-  artifacts: ReadonlyMap<string, string>;
-  signers: ImageSigners;
-  store: Store;
-  surroundings: Surroundings;
-  generation: Generation;
-}
 
 /** How often a build begins: a prune that is under way may take something away twice. */
 const MAX_ATTEMPTS = 3;
@@ -85,7 +69,7 @@ function isAboutBytes(error: unknown): boolean {
 }
 
 async function writeImage(build: Build, inputs: Inputs): Promise<void> {
-  const made = await layoutOf(build.profile).make(build, inputs);
+  const made = await MAKERS[build.profile.output.format](build, inputs);
   const { obtained, generation, surroundings } = build;
   const { measurements, lint, ...parts } = made;
   const manifest = manifestOf({ ...build, ...parts, directory: surroundings.directory });

@@ -20,7 +20,7 @@ import { type FinishedUki, measureBuild } from "./measure-build.ts";
 import { type FinishedKernel, measureKernel } from "./measure-kernel.ts";
 import type { Measurements } from "./measurements.ts";
 import { OutputDirectory } from "./output.ts";
-import type { Build } from "./pipeline.ts";
+import type { Build } from "./build-under-way.ts";
 import { startedByKernel } from "./platforms/by-kernel.ts";
 import { type PlatformChoice, selectPlatforms } from "./platforms/select.ts";
 import { type Variations, varyPlatform } from "./platforms/vary.ts";

@@ -3,8 +3,8 @@ import { readStub, type Rootfs } from "@cvm-build/rootfs";
 import { writeAddon } from "../addon-image.ts";
 import { type Inputs, stubPackageOf } from "../inputs.ts";
 import { measurementsOf } from "../measure-build.ts";
-import type { Build } from "../pipeline.ts";
-import type { MadeImage } from "./layout.ts";
+import type { Build } from "../build-under-way.ts";
+import type { MadeImage } from "./made-image.ts";
 
 /** What an add-on has in place of a file system. */
 const NO_ROOTFS: Rootfs = {

@@ -3,12 +3,12 @@ import type { Inputs } from "../inputs.ts";
 import { lintKernel } from "../lint/lint-kernel.ts";
 import { platformsOf } from "../measure-build.ts";
 import { measureKernel } from "../measure-kernel.ts";
-import type { Build } from "../pipeline.ts";
+import type { Build } from "../build-under-way.ts";
 import { startedByKernel } from "../platforms/by-kernel.ts";
 import { packInitrd } from "./initrd.ts";
 import { checkKernelOf } from "./kernel-check.ts";
 import { formatLaunchScript, LAUNCH_WAYS } from "./launch-script.ts";
-import type { MadeImage } from "./layout.ts";
+import type { MadeImage } from "./made-image.ts";
 import { assembleTree } from "./tree.ts";
 
 /** Makes a kernel, an initrd with the whole root file system, a command line, and a script for each way to start them. */

@@ -1,13 +1,13 @@
 import { assembleSystemdInitrd, diskPhases } from "@cvm-build/rootfs";
 import type { Inputs } from "../inputs.ts";
-import type { Build } from "../pipeline.ts";
+import type { Build } from "../build-under-way.ts";
 import { bothEnded } from "./both-ended.ts";
 import { diskArguments } from "./disk-arguments.ts";
 import { dataPartition, layOutBootDisk, writeBootDisk } from "./boot-disk.ts";
 import { checkVerified, fileSystemPartitions, writeFileSystem } from "./file-system.ts";
 import { initrdInput, packInitrd, rootfsTools } from "./initrd.ts";
 import { checkKernelOf } from "./kernel-check.ts";
-import type { MadeImage } from "./layout.ts";
+import type { MadeImage } from "./made-image.ts";
 import { PartsFolder } from "./parts-folder.ts";
 import { assembleTree } from "./tree.ts";
 import { measureUki, wrapInUki } from "./uki.ts";

@@ -2,13 +2,13 @@ import { assembleMiniInitrd, bootPhases, type MiniInitrdInput, type OverlayCarri
 import type { Content } from "@cvm-build/fs-writer";
 import type { Inputs } from "../inputs.ts";
 import { fileDigest } from "../output.ts";
-import type { Build } from "../pipeline.ts";
+import type { Build } from "../build-under-way.ts";
 import { bothEnded } from "./both-ended.ts";
 import { dataPartition, type LaidOutDisk, layOutBootDisk, writeBootDisk } from "./boot-disk.ts";
 import { checkVerified, fileSystemPartitions, type VerifiedFileSystem, writeFileSystem } from "./file-system.ts";
 import { initrdInput, miniInit, packInitrd, rootfsTools } from "./initrd.ts";
 import { checkKernelOf } from "./kernel-check.ts";
-import type { MadeImage } from "./layout.ts";
+import type { MadeImage } from "./made-image.ts";
 import { PartsFolder } from "./parts-folder.ts";
 import { assembleTree } from "./tree.ts";
 import { measureUki, wrapInUki } from "./uki.ts";

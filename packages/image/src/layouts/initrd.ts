@@ -3,7 +3,7 @@ import type { Profile } from "@cvm-build/profile";
 import type { InitrdInput, MiniInit, Rootfs, RootfsTools } from "@cvm-build/rootfs";
 import { initrdPackagesOf } from "../initrd-packages.ts";
 import type { Inputs } from "../inputs.ts";
-import type { Build } from "../pipeline.ts";
+import type { Build } from "../build-under-way.ts";
 import { type FileSystemFacts, VERITY_FORMAT } from "./file-system.ts";
 
 /** Packs a tree as the segments of an initrd, compressed as the profile asks, until somebody stops it. */

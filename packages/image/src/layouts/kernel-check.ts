@@ -9,7 +9,7 @@ import {
   parseKernelRequirements,
   type Rootfs,
 } from "@cvm-build/rootfs";
-import type { Build } from "../pipeline.ts";
+import type { Build } from "../build-under-way.ts";
 
 /**
  * Holds the kernel's configuration against what the image's format needs of it. A kernel that comes without its configuration

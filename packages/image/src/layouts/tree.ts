@@ -2,9 +2,9 @@ import { encodeMtree, writeArchive, writeDirectory, type XattrLoss } from "@cvm-
 import { assembleRootfs, type Rootfs } from "@cvm-build/rootfs";
 import type { Inputs } from "../inputs.ts";
 import { measurementsOf } from "../measure-build.ts";
-import type { Build } from "../pipeline.ts";
+import type { Build } from "../build-under-way.ts";
 import { rootfsTools } from "./initrd.ts";
-import type { MadeImage } from "./layout.ts";
+import type { MadeImage } from "./made-image.ts";
 import { imageFileName } from "./table.ts";
 
 /** Makes an archive of the tree alone: what `Format=` says, compressed as the profile asks. */

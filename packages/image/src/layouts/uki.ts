@@ -3,11 +3,11 @@ import { readStub, type Rootfs, type Stub } from "@cvm-build/rootfs";
 import { type Inputs, stubPackageOf } from "../inputs.ts";
 import { lintBuild } from "../lint/lint-build.ts";
 import { measureBuild, platformsOf } from "../measure-build.ts";
-import type { Build } from "../pipeline.ts";
+import type { Build } from "../build-under-way.ts";
 import { type WrittenUki, writeUki } from "../uki-image.ts";
 import { packInitrd } from "./initrd.ts";
 import { checkKernelOf } from "./kernel-check.ts";
-import type { MadeImage } from "./layout.ts";
+import type { MadeImage } from "./made-image.ts";
 import { assembleTree } from "./tree.ts";
 
 /** Makes a UKI whose initrd is the whole root file system. */
