@@ -21,13 +21,7 @@ export {
 } from "./cpio/writer.ts";
 export type { DerivedCache, DerivedObject } from "./derived-cache.ts";
 export { writeDirectory, type WrittenDirectory } from "./directory/writer.ts";
-export {
-  type ConvertDiskOptions,
-  convertDisk,
-  CONVERTED_DISK_FORMATS,
-  type ConvertedDiskFormat,
-  DISK_SIZE_MULTIPLES,
-} from "./disk/convert.ts";
+export { type ConvertDiskOptions, convertDisk, type ConvertedDiskFormat, DISK_SIZE_MULTIPLES } from "./disk/convert.ts";
 export { isSparseTar, openSparseTar } from "./disk/gcp/reader.ts";
 export { dumpDisk } from "./disk/dump.ts";
 export { type DiskFormat, openDisk, type OpenedDisk } from "./disk/open.ts";
@@ -42,11 +36,7 @@ export {
 export { dumpTree } from "./dump-tree.ts";
 export { dumpErofs } from "./erofs/dump.ts";
 export { EROFS_FORMAT_VERSION, type ErofsOptions, writeErofs, type WrittenErofs } from "./erofs/writer.ts";
-export {
-  type ErofsCompression,
-  type ErofsCompressionSettings,
-  erofsCompressionSettings,
-} from "./erofs/compression/settings.ts";
+export type { ErofsCompression, ErofsCompressionSettings } from "./erofs/compression/settings.ts";
 export { readErofsTree, type ReadErofsTreeOptions } from "./erofs/read-tree.ts";
 export { EROFS_MAX_DECODED_BYTES, ErofsImage, openErofs, type OpenErofsOptions } from "./erofs/reader.ts";
 export type { ErofsEntry } from "./erofs/reading/directory.ts";
@@ -62,13 +52,11 @@ export {
   GptEntry,
   GptHeader,
   MAX_GPT_ENTRIES,
-  PARTITION_FLAGS,
   type PartitionFlag,
   SECTOR_BYTES,
   UNUSED_TYPE,
 } from "./gpt/format.ts";
 export {
-  describePartitionType,
   GPT_ARCHITECTURES,
   type GptArchitecture,
   PARTITION_TYPES,

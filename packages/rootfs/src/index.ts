@@ -17,13 +17,7 @@ export { mergesAnyExtension } from "./extension/merge-extensions.ts";
 export { makePortableTree, type PortableTree } from "./extension/portable-tree.ts";
 export type { Finisher, FinisherContext, FinisherEffect } from "./finisher.ts";
 export { assembleMiniInitrd, type MiniInitrdInput } from "./initrd/mini-initrd.ts";
-export {
-  CARRIED_DATA,
-  CARRIED_HASHES,
-  type MiniInit,
-  type OverlayCarrier,
-  type OverlayVerity,
-} from "./initrd/mini-init-script.ts";
+export type { MiniInit, OverlayCarrier, OverlayVerity } from "./initrd/mini-init-script.ts";
 export type { Initrd, InitrdInput } from "./initrd/package-source.ts";
 export { assembleSystemdInitrd } from "./initrd/systemd-initrd.ts";
 export { verityCommandLine, type VerityRoot } from "./initrd/verity-command-line.ts";

@@ -1,6 +1,9 @@
 import type { FileTree, TreeNode } from "@cvm-build/fs-writer";
+import { parseOsRelease } from "@cvm-build/rootfs";
 import type { SystemFacts, Uses } from "./dissection.ts";
-import { type Assignment, parseReleaseFile } from "./release-file.ts";
+
+/** A `NAME=value` line. */
+type Assignment = readonly [name: string, value: string];
 
 /** What a tree is, as an operating system or part of one. */
 export interface FoundSystem {
@@ -32,7 +35,7 @@ const EXTENSIONS = {
  */
 export function inspectSystem(tree: FileTree, options: { imageName: string; hasEsp: boolean }): FoundSystem {
   const read = (...paths: string[]) => firstText(tree, paths);
-  const assignments = (...paths: string[]) => parseReleaseFile(read(...paths) ?? "");
+  const assignments = (...paths: string[]) => [...parseOsRelease(read(...paths) ?? "")];
   const problems: string[] = [];
   const sysext = extensionRelease(tree, "sysext", { ...options, problems });
   const confext = extensionRelease(tree, "confext", { ...options, problems });
@@ -89,7 +92,7 @@ function extensionRelease(
   const wanted = [imageName, imageName.split("_")[0]].map((name) => `extension-release.${name}`);
   const relaxed = names.length === 1 && names.every((name) => isRelaxed(tree.get(`${folder}/${name}`)));
   const name = wanted.find((candidate) => names.includes(candidate)) ?? (relaxed ? names[0] : undefined);
-  if (name !== undefined) return parseReleaseFile(firstText(tree, [`${folder}/${name}`]) ?? "");
+  if (name !== undefined) return [...parseOsRelease(firstText(tree, [`${folder}/${name}`]) ?? "")];
   if (names.length > 0) {
     const found = names.map((other) => other.slice("extension-release.".length)).join(", ");
     problems.push(`this ${kind} is not merged under the name ${JSON.stringify(imageName)}: it calls itself ${found}`);

@@ -1,8 +1,8 @@
 import { type ByteSource, FormatError } from "@cvm-build/bytes";
 import { LazyContent } from "@cvm-build/fs-writer";
+import { parseOsRelease } from "@cvm-build/rootfs";
 import { readUki, type UkiSections } from "@cvm-build/uki";
 import type { InspectedProgram } from "./dissection.ts";
-import { parseReleaseFile } from "./release-file.ts";
 import type { FoundTree } from "./trees/found-tree.ts";
 
 const MAX_TEXT_BYTES = 1 << 16;
@@ -20,7 +20,7 @@ function describeProgram(source: ByteSource): Omit<InspectedProgram, "path"> {
   try {
     const { base } = readUki(source);
     const commandLine = textOf(base, ".cmdline");
-    const release = new Map(parseReleaseFile(textOf(base, ".osrel") ?? ""));
+    const release = parseOsRelease(textOf(base, ".osrel") ?? "");
     const name = release.get("PRETTY_NAME") ?? release.get("ID");
     return {
       kind: base.has(".linux") ? "uki" : "efi",

@@ -26,6 +26,27 @@ EMPTY=
     });
   });
 
+  it("keeps the order of names, and what a backslash or a quote protects", () => {
+    const text = [
+      "# comment",
+      "ID=fedora",
+      'VERSION="32 (Workstation Edition)"',
+      "SINGLE='it is $plain \\ here'",
+      'ESCAPED="a \\"b\\" \\$c \\\\ \\d"',
+      "BARE=a\\ b",
+      "EMPTY=",
+      "ID=again",
+    ].join("\n");
+    expect([...parseOsRelease(text)]).toEqual([
+      ["ID", "again"],
+      ["VERSION", "32 (Workstation Edition)"],
+      ["SINGLE", "it is $plain \\ here"],
+      ["ESCAPED", 'a "b" $c \\ \\d'],
+      ["BARE", "a b"],
+      ["EMPTY", ""],
+    ]);
+  });
+
   it.each(["plain-1.0_x", "two words", 'a"b$c`d\\e', ""])("is written so that it is read again: %s", (value) => {
     expect(parseOsRelease(formatAssignment("X", value)).get("X")).toBe(value);
   });
